@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Reading memory that may vanish at any moment (a library being dlclose'd, a stack being
+ * unmapped) without a fault: process_vm_readv(2) on ourselves, /proc/self/mem where that system
+ * call is refused. */
+#ifndef PA_BASE_PEEK_H
+#define PA_BASE_PEEK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "agent/base/compiler.h"
+
+/* Copies up to len bytes from address addr; returns the bytes copied (short at the first
+ * unreadable page) or -EFAULT when there are none. Signal-safe. */
+ssize_t pa_peek(uintptr_t addr, void *buf, size_t len) PA_CHECKED;
+
+/* Copies exactly len bytes or returns -EFAULT. Signal-safe. */
+int pa_peek_all(uintptr_t addr, void *buf, size_t len) PA_CHECKED;
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The functions behind ours: the only place that calls dlsym. Pointers are resolved in the
+ * constructor with RTLD_NEXT, so that an allocator or wrapper preloaded behind us stays in the
+ * chain; a hook that runs earlier resolves its own (pa_real_init is idempotent and lock-free). */
+#ifndef PA_HOST_REAL_H
+#define PA_HOST_REAL_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/types.h>
+
+typedef void (*pa_sighandler)(int);
+
+/* X(return type, name, parameters). One row per interposed or privately used function. */
+#define PA_REAL_FUNCTIONS(X)                                                                       \
+	X(int, pthread_create, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))   \
+	X(int, sigaction, (int, const struct sigaction *, struct sigaction *))                     \
+	X(pa_sighandler, signal, (int, pa_sighandler))                                             \
+	X(pa_sighandler, bsd_signal, (int, pa_sighandler))                                         \
+	X(pa_sighandler, ssignal, (int, pa_sighandler))                                            \
+	X(pa_sighandler, sysv_signal, (int, pa_sighandler))                                        \
+	X(pa_sighandler, __sysv_signal, (int, pa_sighandler))                                      \
+	X(pa_sighandler, sigset, (int, pa_sighandler))                                             \
+	X(int, sigignore, (int))                                                                   \
+	X(int, siginterrupt, (int, int))                                                           \
+	X(pid_t, fork, (void))                                                                     \
+	X(int, daemon, (int, int))                                                                 \
+	X(pid_t, forkpty, (int *, char *, const void *, const void *))
+
+struct pa_real {
+#define PA_REAL_FIELD(ret, name, params) ret(*name) params;
+	PA_REAL_FUNCTIONS(PA_REAL_FIELD)
+#undef PA_REAL_FIELD
+};
+
+/* NULL entries: this libc has no such function. */
+extern struct pa_real pa_real;
+
+/* Resolves what is not resolved yet. Any thread, also before the constructor. */
+void pa_real_init(void);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Mappings, build ids and names. A struct pa_symbols is one request's view of the process; tables
+ * read from files are shared between views and kept in a cache bounded in bytes. Nothing here
+ * takes a lock of the loader, maps a file (a truncated one would raise SIGBUS) or trusts one. */
+#ifndef PA_SYMBOLS_SYMBOLS_H
+#define PA_SYMBOLS_SYMBOLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/compiler.h"
+
+struct pa_symbols;
+
+/* One executable mapping as profiles show it: neighbouring executable mappings of one file are
+ * merged, so `start` is where the first executable segment lies (contract 3.4). */
+struct pa_mapping {
+	uint64_t start, limit; /* addresses, limit exclusive */
+	uint64_t offset;       /* in the file, of start */
+	const char *file;     /* "/usr/bin/redis-server", "[vdso]", "[kernel.kallsyms]", "//anon" */
+	const char *build_id; /* lower-case hex of NT_GNU_BUILD_ID, "" when there is none */
+};
+
+struct pa_symbol {
+	const char *name;        /* demangled; "0x55d0..." when nothing is known */
+	const char *system_name; /* linkage name; same as name for C */
+	uint64_t start;          /* address of the function, 0 when nothing is known */
+	size_t mapping;          /* index into pa_symbols_mappings, or PA_NO_MAPPING */
+	bool known;              /* whether name is a real one */
+};
+#define PA_NO_MAPPING ((size_t)-1)
+
+/* Reads the mappings of this process as they are now. 0 or -errno. Agent thread only. */
+int pa_symbols_open(struct pa_symbols **ret) PA_CHECKED;
+void pa_symbols_close(struct pa_symbols *s);
+
+/* The executable's mapping first, then in address order; never empty (contract 3.4). Kernel
+ * addresses get a mapping of their own at the end once one is looked up. Valid until close. */
+const struct pa_mapping *pa_symbols_mappings(const struct pa_symbols *s, size_t *ret_count);
+
+/* Names the function that contains addr. Strings are valid until close. Agent thread only. */
+void pa_symbols_resolve(struct pa_symbols *s, uint64_t addr, struct pa_symbol *ret);
+
+/* True for addresses in the kernel's half. */
+static inline bool pa_symbols_is_kernel(uint64_t addr)
+{
+	return addr >= 0xffff800000000000ull; /* x86-64 and aarch64 with 48-bit addresses */
+}
+
+/* True for code of the agent itself, whose frames are never shown. Any thread. */
+bool pa_symbols_is_agent(uint64_t addr);
+
+/* In a forked child, single-threaded: resets the cache's lock. */
+void pa_symbols_fork_child(void);
+
+#endif
