@@ -8,13 +8,16 @@
 enum pa_log_level { PA_LOG_OFF, PA_LOG_WARN, PA_LOG_INFO, PA_LOG_DEBUG };
 
 /* Lines above `level` are dropped. path NULL: stderr; else the file is opened for each line, so
- * that neither the host closing descriptors nor log rotation disturbs it. path must stay valid. */
+ * that neither the host closing descriptors nor log rotation disturbs it (to stderr when that
+ * fails). path must stay valid. Remembers what descriptor 2 is, so that nothing is written into
+ * what the host may get under that number later. Call it in the constructor. */
 void pa_log_setup(enum pa_log_level level, const char *path);
 
 /* Whether a line of that level would be written. Signal-safe. */
 int pa_log_enabled(enum pa_log_level level);
 
-/* Writes "profagent[PID]: text\n", cut at 1 KiB; conversions as pa_fmt. Signal-safe. */
+/* Writes "profagent[PID]: text\n", cut at 1 KiB, control characters as '?'; conversions as pa_fmt.
+ * A line that would have to wait (stderr is a full pipe) is dropped. Signal-safe. */
 void pa_log(enum pa_log_level level, const char *fmt, ...) PA_PRINTF(2, 3);
 
 #define pa_warn(...)  pa_log(PA_LOG_WARN, __VA_ARGS__)

@@ -17,7 +17,7 @@ struct pa_map {
 	uint32_t dev;        /* major << 20 | minor */
 	bool read, write, exec;
 	bool deleted;     /* " (deleted)" was behind the path and has been cut off */
-	const char *path; /* "" for anonymous; octal escapes of the kernel undone */
+	const char *path; /* "" for anonymous; the kernel's \012 undone */
 };
 
 /* Parses maps text. Lines that make no sense are skipped. Strings and array live in `a`.

@@ -19,7 +19,8 @@ struct pa_ring {
 	_Atomic uint64_t dropped;             /* records refused because full */
 };
 
-/* size: a power of two >= 4096. 0 or -ENOMEM. */
+/* size: a power of two >= 4096. 0, -EINVAL or -ENOMEM. A forked child cannot go on with the ring
+ * of its parent, where a thread that it has not got may be filling a record: done and init. */
 int pa_ring_init(struct pa_ring *r, size_t size) PA_CHECKED;
 void pa_ring_done(struct pa_ring *r);
 

@@ -20,8 +20,8 @@ struct pa_sink {
 void pa_sink_write(struct pa_sink *s, const void *data, size_t len);
 void pa_sink_puts(struct pa_sink *s, const char *str);
 
-/* Formats with pa_fmt's conversions; one call may produce up to 1024 bytes, longer strings go
- * through pa_sink_puts. */
+/* Formats with pa_fmt's conversions; what is 1 KiB or longer goes through memory of the budget
+ * (-ENOMEM). */
 void pa_sink_printf(struct pa_sink *s, const char *fmt, ...) PA_PRINTF(2, 3);
 
 /* A sink into memory that grows up to `max` bytes, then fails with -EFBIG. Zero-initialise via

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The host's threads. A fixed-size table of slots: threads created through pthread_create claim
- * theirs in the new thread, others are found in /proc/self/task by pa_thread_scan. The agent's own
- * threads are listed apart and never get a slot. */
+ * The host's threads, one slot each. Threads made by pthread_create claim theirs in the new
+ * thread; others (raw clone, libc's own helpers) are found in /proc/self/task by pa_thread_scan.
+ * The agent's own threads are listed apart and never get a slot. */
 #ifndef PA_HOST_THREAD_H
 #define PA_HOST_THREAD_H
 
@@ -13,52 +13,79 @@
 
 #include "agent/base/compiler.h"
 
-#define PA_THREADS_MAX 16384 /* slots; more threads are counted in self.threads_dropped */
+#define PA_THREADS_MAX 16384 /* slots; threads beyond are counted by pa_threads_dropped */
 
-struct pa_thread {
-	_Atomic pid_t tid;           /* 0: free slot */
-	uint32_t index;              /* of this slot, constant */
-	_Atomic uint32_t generation; /* grows whenever the slot changes hands */
-	uintptr_t stack_end;    /* nothing at or above it is stack; 0: not known (found in /proc) */
-	uintptr_t stack_low;    /* lowest usable address; 0: not known */
-	uint64_t start_routine; /* function given to pthread_create; 0: not known */
-	bool hooked;            /* came through pthread_create: exit will be reported */
-
-	/* The CPU collector's. Written by the agent or, at start and exit, by the thread itself. */
-	_Atomic int32_t cpu_timer;    /* kernel timer id + 1; 0: none */
-	_Atomic uint64_t cpu_samples; /* ticks of this window */
-	_Atomic uint64_t cpu_start;   /* thread CPU ns when the window, or the thread, began */
-	uint64_t frames[256];         /* scratch of the signal handler, used with signals blocked */
+enum pa_thread_state {
+	PA_THREAD_FREE,
+	PA_THREAD_SCANNED, /* found in /proc: its exit is noticed by the next scan only */
+	PA_THREAD_HOOKED,  /* announced itself, and will announce its exit */
 };
 
-/* Sets up the table and the calling (main) thread's slot. Constructor only. 0 or -errno. */
-int pa_threads_init(void) PA_CHECKED;
+struct pa_thread {
+	_Atomic uint32_t state;      /* enum pa_thread_state */
+	_Atomic pid_t tid;           /* 0 while the slot is free */
+	uint32_t index;              /* of this slot */
+	_Atomic uint32_t generation; /* grows whenever the slot is released */
+	_Atomic uint32_t next_free;  /* index + 1 in the list of free slots */
 
-/* Slot i < pa_threads_limit(): free ones have tid 0. Any thread. */
+	/* Written by the claiming thread before state is set, zero where not known. */
+	uintptr_t stack_end;    /* no stack at or above */
+	uintptr_t stack_low;    /* no stack below */
+	uint64_t start_routine; /* function given to pthread_create */
+
+	/* The CPU collector's, see collectors/cpu_timer.c. */
+	_Atomic int64_t cpu_timer;    /* kernel timer id + 1, 0 none, -1 being set up or torn down */
+	_Atomic uint32_t cpu_reason;  /* why there is no timer: enum pa_pseudo + 1, 0 no reason */
+	_Atomic uint32_t cpu_timer_generation; /* of the slot when cpu_timer was set */
+	_Atomic uint32_t cpu_handling; /* its handler is running: frames[] is in use */
+	_Atomic uint64_t cpu_ticks;   /* weight of the samples since cpu_start */
+	_Atomic uint64_t cpu_start;   /* its CPU clock when counting began */
+	_Atomic uint32_t cpu_window;  /* window that the two above belong to */
+	uint64_t frames[256];         /* where its signal handler collects a stack */
+};
+
+/* What to call when a host thread starts and exits, on that thread, in the host's context: no
+ * lock, no allocation, errno kept. */
+struct pa_thread_events {
+	void (*start)(struct pa_thread *t);
+	void (*exit)(struct pa_thread *t);
+};
+
+/* Sets up the table and the calling (main) thread's slot. From then on new threads announce
+ * themselves. Constructor only. 0 or -errno. */
+int pa_threads_init(const struct pa_thread_events *events) PA_CHECKED;
+
+/* Whether pa_threads_init has been called with success; hooks do nothing before. Signal-safe. */
+bool pa_threads_active(void);
+
+/* Slot i < pa_threads_limit(), whatever its state. Signal-safe. */
 struct pa_thread *pa_thread_slot(uint32_t i);
-uint32_t pa_threads_limit(void); /* one more than the highest slot ever used */
+uint32_t pa_threads_limit(void); /* one more than the highest index ever used */
+uint64_t pa_threads_dropped(void);
+uint64_t pa_threads_seen(void);
 
-/* The calling thread's slot, NULL when it has none. Signal-safe. */
-struct pa_thread *pa_thread_self(void);
+/* Announces the calling thread and its exit: sets its slot, tells the events. For
+ * hook_pthread.c. */
+void pa_thread_enter(uintptr_t stack_end, size_t stack_size, uint64_t start_routine);
 
-/* Claims a slot for the calling thread. NULL when the table is full. Signal-safe. */
-struct pa_thread *pa_thread_claim(pid_t tid, uintptr_t stack_end, uintptr_t stack_low,
-				  uint64_t start_routine);
-void pa_thread_release(struct pa_thread *t);
+/* Brings the table in line with /proc/self/task: adds threads nobody announced, releases slots
+ * of threads that are gone; tells `added` and `gone` (before the release). Does nothing when the
+ * number of threads is as before, unless forced. Agent thread only, one at a time. */
+void pa_thread_scan(bool force, void (*added)(struct pa_thread *), void (*gone)(struct pa_thread *));
 
-/* Brings the table in line with /proc/self/task: adds threads nobody announced, releases slots of
- * threads that went without saying. `added`/`gone` are told about each (may be NULL). Cheap when
- * the thread count did not change and force is false. Agent thread only. */
-void pa_thread_scan(bool force, void (*added)(struct pa_thread *),
-		    void (*gone)(struct pa_thread *));
+/* Starts a detached thread of the agent: every signal blocked, 256 KiB of stack, named `name`
+ * (15 characters). 0 or -errno. Agent thread only, and the constructor. */
+int pa_thread_spawn_agent(const char *name, void (*run)(void *), void *arg) PA_CHECKED;
 
-/* Marks the calling thread as one of the agent's. */
-void pa_thread_mark_agent(void);
+/* Whether a thread of this process is one of the agent's. Any thread. */
 bool pa_thread_is_agent(pid_t tid);
 
-/* Starts a detached agent thread: all signals blocked, real pthread_create, small stack, named
- * `name`. 0 or -errno. Any thread of the agent, and the constructor. */
-int pa_thread_spawn_agent(const char *name, void (*run)(void *), void *arg) PA_CHECKED;
+/* Thread ids of the agent's threads, 0 where there is none; NULL behind the last. Any thread. */
+#define PA_AGENT_THREADS 64
+pid_t pa_thread_agent_tid(unsigned i);
+
+/* CPU time used so far by the agent's living threads, in ns. Agent thread only. */
+uint64_t pa_thread_agents_cpu(void);
 
 /* In a forked child, single-threaded: only the calling thread is left. */
 void pa_threads_fork_child(void);

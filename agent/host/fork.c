@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/host/fork.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stddef.h>
+
+static struct pa_fork_events events;
+
+static void in_child(void)
+{
+	int saved = errno;
+
+	events.forget();
+	errno = saved;
+}
+
+int pa_fork_init(const struct pa_fork_events *e)
+{
+	events = *e;
+	return -pthread_atfork(NULL, NULL, in_child);
+}
+
+void pa_fork_begin(void)
+{
+	int saved = errno;
+
+	if (events.begin)
+		events.begin();
+	errno = saved;
+}

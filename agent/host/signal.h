@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Signals that the agent uses for itself while the host must not notice: the host's view of such
+ * a signal (its "action") is kept aside, shown to it by the sigaction family, and carried out when
+ * a signal arrives that is not the agent's. */
+#ifndef PA_HOST_SIGNAL_H
+#define PA_HOST_SIGNAL_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include "agent/base/compiler.h"
+
+/* Takes a signal that the host leaves at its default: SIGPROF, else a free real-time one, and
+ * installs the handler (SA_SIGINFO, SA_RESTART, SA_ONSTACK, all signals blocked). A signal taken
+ * before and still undisputed is returned again. It is never given back: a late tick would then
+ * kill the host. Signal number or -EBUSY. Agent thread only. */
+int pa_signal_claim(void (*handler)(int, siginfo_t *, void *)) PA_CHECKED;
+
+/* Whether the kernel still calls our handler and the host has shown no interest in the signal. If
+ * not, it is time to claim another. Agent thread only. */
+bool pa_signal_undisputed(int signo);
+
+/* From our handler, for a signal that is not ours: does what the host asked for, its default
+ * action (death by that signal) included. Signal-safe. */
+void pa_signal_chain(int signo, siginfo_t *info, void *ucontext);
+
+/* sigaction(2) as the host sees it, for claimed signals. Returns false when signo is none, else
+ * true with the result (0, or -1 and errno) in *ret. Any thread. */
+bool pa_signal_host_action(int signo, const struct sigaction *act, struct sigaction *old, int *ret);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The agent's own threads: started with every signal blocked, hidden from every profile. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "agent/base/clock.h"
+#include "agent/host/real.h"
+#include "agent/host/thread.h"
+#include "agent/host/thread_table.h"
+#include "agent/host/tid.h"
+
+#define STACK_BYTES (256u << 10)
+
+struct job {
+	_Atomic bool taken;
+	const char *name;
+	void (*run)(void *);
+	void *arg;
+};
+
+static struct job jobs[PA_AGENT_THREADS];
+static _Atomic pid_t tids[PA_AGENT_THREADS];
+static _Atomic int starting;
+
+int pa_thread_agents_starting(void)
+{
+	return atomic_load(&starting);
+}
+
+pid_t pa_thread_agent_tid(unsigned i)
+{
+	return i < PA_AGENT_THREADS ? atomic_load(&tids[i]) : 0;
+}
+
+bool pa_thread_is_agent(pid_t tid)
+{
+	for (unsigned i = 0; i < PA_AGENT_THREADS; i++) {
+		if (atomic_load(&tids[i]) == tid)
+			return true;
+	}
+	return false;
+}
+
+uint64_t pa_thread_agents_cpu(void)
+{
+	uint64_t sum = 0, ns;
+
+	for (unsigned i = 0; i < PA_AGENT_THREADS; i++) {
+		pid_t tid = atomic_load(&tids[i]);
+
+		if (tid && !pa_clock_thread_cpu(tid, &ns))
+			sum += ns;
+	}
+	return sum;
+}
+
+static void *agent_main(void *arg)
+{
+	struct job *job = arg;
+	_Atomic pid_t *tid = &tids[job - jobs];
+
+	atomic_store(tid, pa_tid_self());
+	atomic_fetch_sub(&starting, 1);
+	prctl(PR_SET_NAME, job->name);
+	job->run(job->arg);
+	atomic_store(&job->taken, false);
+	/* Still in /proc for a moment: the id stays listed until the entry is used again. */
+	return NULL;
+}
+
+static struct job *job_take(void)
+{
+	for (unsigned i = 0; i < PA_AGENT_THREADS; i++) {
+		if (!atomic_exchange(&jobs[i].taken, true))
+			return &jobs[i];
+	}
+	return NULL;
+}
+
+int pa_thread_spawn_agent(const char *name, void (*run)(void *), void *arg)
+{
+	struct job *job = job_take();
+	pthread_attr_t attr;
+	pthread_t thread;
+	sigset_t all, before;
+	int err;
+
+	if (!job)
+		return -EAGAIN;
+	job->name = name;
+	job->run = run;
+	job->arg = arg;
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	atomic_fetch_add(&starting, 1);
+	/* Inherited by the new thread. pthread_attr_setsigmask_np would allocate. */
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pa_real.pthread_create(&thread, &attr, agent_main, job);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	if (err) {
+		atomic_fetch_sub(&starting, 1);
+		atomic_store(&job->taken, false);
+	}
+	return -err;
+}
+
+void pa_thread_agent_fork_child(void)
+{
+	memset(jobs, 0, sizeof(jobs));
+	memset(tids, 0, sizeof(tids));
+	atomic_store(&starting, 0);
+}

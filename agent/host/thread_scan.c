@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Threads that nobody announced, from /proc/self/task (proc(5)). */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "agent/base/hash.h"
+#include "agent/base/parse.h"
+#include "agent/host/thread.h"
+#include "agent/host/thread_table.h"
+
+struct dirent64_head { /* getdents64(2) */
+	uint64_t ino;
+	int64_t off;
+	uint16_t reclen;
+	uint8_t type;
+	char name[];
+};
+
+static _Atomic int scanned_count;
+static nlink_t last_links; /* of /proc/self/task: 2 + threads (fs/proc/base.c) */
+static uint64_t last_seen;
+
+int pa_thread_scanned_count(void)
+{
+	return atomic_load(&scanned_count);
+}
+
+void pa_thread_scanned_add(int n)
+{
+	atomic_fetch_add(&scanned_count, n);
+}
+
+static void slots_by_tid(struct pa_map64 *map)
+{
+	for (uint32_t i = 0, n = pa_threads_limit(); i < n; i++) {
+		struct pa_thread *t = pa_thread_slot(i);
+		pid_t tid = t ? atomic_load(&t->tid) : 0;
+
+		if (tid && pa_map64_put(map, (uint64_t)tid, i))
+			return;
+	}
+}
+
+/* Gives an unknown thread a slot, unless it announces itself at this very moment; see
+ * adopt_scanned in thread.c for the other side. */
+static void add_unknown(pid_t tid, void (*added)(struct pa_thread *))
+{
+	struct pa_thread *t;
+
+	if (pa_thread_is_agent(tid))
+		return;
+	if (pa_thread_agents_starting()) {
+		last_links = 0; /* may be one of ours: look again next time */
+		return;
+	}
+	pa_thread_scanned_add(1);
+	t = pa_thread_claim(tid, PA_THREAD_SCANNED, 0, 0, 0);
+	if (!t) {
+		pa_thread_scanned_add(-1);
+		return;
+	}
+	if (pa_thread_find(tid, PA_THREAD_HOOKED) && pa_thread_release(t, PA_THREAD_SCANNED)) {
+		pa_thread_scanned_add(-1);
+		return;
+	}
+	if (added)
+		added(t);
+}
+
+static void visit_tid(pid_t tid, struct pa_map64 *known, void (*added)(struct pa_thread *))
+{
+	uint64_t slot;
+
+	if (pa_map64_get(known, (uint64_t)tid, &slot)) {
+		if (pa_map64_put(known, (uint64_t)tid, UINT64_MAX)) /* alive; cannot fail: exists */
+			return;
+	} else {
+		add_unknown(tid, added);
+	}
+}
+
+/* Returns whether the whole directory was read. */
+static bool visit_tasks(int dir, struct pa_map64 *known, void (*added)(struct pa_thread *))
+{
+	char buf[4096] PA_ALIGNED(8);
+	long n;
+
+	while ((n = syscall(SYS_getdents64, dir, buf, sizeof(buf))) > 0) {
+		for (long at = 0; at < n;) {
+			const struct dirent64_head *d = (const void *)(buf + at);
+			uint64_t tid;
+
+			if (!pa_parse_u64(d->name, strlen(d->name), 10, &tid))
+				visit_tid((pid_t)tid, known, added);
+			at += d->reclen;
+		}
+	}
+	return n == 0;
+}
+
+/* Slots whose thread was not met. One that claimed its slot while we read is not in `known`. */
+static void drop_gone(struct pa_map64 *known, void (*gone)(struct pa_thread *))
+{
+	for (uint32_t i = 0, n = pa_threads_limit(); i < n; i++) {
+		struct pa_thread *t = pa_thread_slot(i);
+		pid_t tid = t ? atomic_load(&t->tid) : 0;
+		uint32_t state = t ? atomic_load(&t->state) : PA_THREAD_FREE;
+		uint64_t slot;
+
+		if (!tid || state == PA_THREAD_FREE)
+			continue;
+		if (!pa_map64_get(known, (uint64_t)tid, &slot) || slot != i)
+			continue;
+		if (gone)
+			gone(t);
+		if (pa_thread_release(t, state) && state == PA_THREAD_SCANNED)
+			pa_thread_scanned_add(-1);
+	}
+}
+
+void pa_thread_scan(bool force, void (*added)(struct pa_thread *), void (*gone)(struct pa_thread *))
+{
+	struct pa_map64 known = {0};
+	struct stat st;
+	uint64_t seen = pa_threads_seen();
+	int dir = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return;
+	if (!fstat(dir, &st) && (force || st.st_nlink != last_links || seen != last_seen)) {
+		last_links = st.st_nlink;
+		last_seen = seen;
+		slots_by_tid(&known);
+		if (visit_tasks(dir, &known, added))
+			drop_gone(&known, gone);
+		pa_map64_done(&known);
+	}
+	close(dir);
+}
+
+void pa_thread_scan_fork_child(void)
+{
+	atomic_store(&scanned_count, 0);
+	last_links = 0;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The calling thread's kernel id without a system call: a host thread under a seccomp filter may
+ * be killed for gettid(2). */
+#ifndef PA_HOST_TID_H
+#define PA_HOST_TID_H
+
+#include <sys/types.h>
+
+/* Finds out where libc keeps the id. Constructor only; before, pa_tid_self makes the call. */
+void pa_tid_init(void);
+
+/* Signal-safe. */
+pid_t pa_tid_self(void);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The rings of the perf engine: mapped perf events, read by the agent thread. */
+#ifndef PA_COLLECTORS_CPU_PERF_H
+#define PA_COLLECTORS_CPU_PERF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/compiler.h"
+#include "agent/unwind/unwind.h"
+
+/* Registers of PERF_SAMPLE_REGS_USER that a walk needs, and their order by bit
+ * (arch/x86/include/uapi/asm/perf_regs.h). */
+#define PA_PERF_REGS_MASK  0xff01ffull
+#define PA_PERF_REGS_COUNT 17
+
+#define PA_PERF_STACK      (32u << 10) /* stack bytes of a sample: covers most programs */
+#define PA_PERF_RECORD_MAX (1u << 16)  /* header.size is 16 bits */
+
+struct pa_perf_sample {
+	uint32_t tid;
+	bool has_user; /* regs and stack are there: not for a thread on its way out */
+	struct pa_regs regs;
+	struct pa_stack_view stack;
+	uint64_t kernel[64]; /* leaf first */
+	int kernel_count;
+};
+
+/* Parses the body of a PERF_RECORD_SAMPLE as the engine asks for it; the layout is that of
+ * perf_event_open(2). with_chain: PERF_SAMPLE_CALLCHAIN was asked for. Points into `record`.
+ * 0 or -EINVAL for one that does not add up. Any thread. */
+int pa_perf_sample_parse(const void *record, size_t len, bool with_chain,
+                         struct pa_perf_sample *ret) PA_CHECKED;
+
+#endif

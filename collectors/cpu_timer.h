@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Between cpu_timer.c (timers, agent thread) and cpu_timer_sig.c (handler). */
+#ifndef PA_COLLECTORS_CPU_TIMER_H
+#define PA_COLLECTORS_CPU_TIMER_H
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/base/ring.h"
+#include "agent/unwind/unwind.h"
+
+/* Threads share rings by slot index: memory does not grow with the number of threads, and a
+ * thread's last samples outlive it. */
+#define PA_CPU_SHARDS     8
+#define PA_CPU_SHARD_SIZE (1u << 20)
+
+enum pa_cpu_kind {
+	PA_CPU_STACK,  /* words: count frames */
+	PA_CPU_COPY,   /* words: struct pa_regs, then stack bytes from regs.r[PA_REG_SP] on */
+	PA_CPU_PSEUDO, /* count: an enum pa_pseudo; words[0]: the thread's start routine */
+};
+
+struct pa_cpu_record {
+	uint16_t kind; /* enum pa_cpu_kind */
+	uint16_t end;  /* enum pa_walk_end of a PA_CPU_STACK */
+	uint32_t weight;
+	uint32_t count; /* frames, or bytes of stack */
+	uint32_t thread;
+	uint64_t words[];
+};
+
+/* The window in progress; one at a time, so one object. */
+struct pa_cpu_session {
+	_Atomic bool active;
+	_Atomic uint32_t handlers; /* running now: rings are freed when it is 0 */
+	_Atomic uint32_t window;   /* number of this window, from 1 */
+	_Atomic uint64_t lost;     /* samples that found no room, by weight */
+	bool copy_all;             /* every sample is walked on the agent thread (libunwind) */
+	bool quiet_hooks;          /* threads under seccomp: no system calls at thread start, exit */
+	int signo;
+	uint64_t period_ns;
+	struct pa_ring rings[PA_CPU_SHARDS];
+};
+extern struct pa_cpu_session pa_cpu_session;
+
+/* What a timer's signal carries, to tell it from the host's: magic, generation, slot. */
+static inline uint64_t pa_cpu_cookie(uint32_t slot, uint32_t generation)
+{
+	return 0x9a0full << 48 | (uint64_t)(generation & 0xffff) << 32 | slot;
+}
+
+/* The handler. Signal-safe. */
+void pa_cpu_timer_handler(int signo, siginfo_t *info, void *ucontext);
+
+/* The ring of a thread's slot. Signal-safe. */
+struct pa_ring *pa_cpu_ring(uint32_t slot);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The sampling signal's handler: walks the interrupted stack in place, on the thread itself, and
+ * leaves the frames in a ring. */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <ucontext.h>
+
+#include "agent/base/peek.h"
+#include "agent/host/signal.h"
+#include "agent/host/thread.h"
+#include "collectors/cpu_timer.h"
+
+#define FOREIGN_COPY (32u << 10) /* stack bytes kept where the stack's bounds are not known */
+#define OVERRUN_MAX  3           /* more were not spent here: the signal was blocked meanwhile */
+
+struct pa_cpu_session pa_cpu_session;
+
+struct pa_ring *pa_cpu_ring(uint32_t slot)
+{
+	return &pa_cpu_session.rings[slot % PA_CPU_SHARDS];
+}
+
+/* The slot whose timer sent this; NULL for a signal of the host's, or of a timer that is gone. */
+static struct pa_thread *sender(const siginfo_t *info, bool *ret_ours)
+{
+	uint64_t cookie = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
+	struct pa_thread *t;
+
+	*ret_ours = info->si_code == SI_TIMER && cookie >> 48 == 0x9a0f;
+	if (!*ret_ours)
+		return NULL;
+	t = pa_thread_slot((uint32_t)cookie);
+	if (!t || pa_cpu_cookie(t->index, atomic_load(&t->generation)) != cookie)
+		return NULL;
+	return t;
+}
+
+static bool in_region(uintptr_t at, uintptr_t low, uintptr_t end)
+{
+	return low && at >= low && at < end;
+}
+
+/* The stack that sp lies on, up to its end, and the other one that a signal frame may lead to.
+ * False: sp lies on none that we know (coroutine, raw clone). */
+static bool stack_views(const struct pa_thread *t, const ucontext_t *uc, uintptr_t sp,
+                        struct pa_stack_view *stack, struct pa_stack_view *other)
+{
+	uintptr_t alt = (uintptr_t)uc->uc_stack.ss_sp;
+	uintptr_t low = t->stack_low, end = t->stack_end;
+
+	*other = (struct pa_stack_view){0};
+	if (in_region(sp, low, end)) {
+		*stack = (struct pa_stack_view){sp, end, (const uint8_t *)sp};
+		return true;
+	}
+	if (uc->uc_stack.ss_flags & SS_DISABLE || !in_region(sp, alt, alt + uc->uc_stack.ss_size))
+		return false;
+	end = alt + uc->uc_stack.ss_size;
+	*stack = (struct pa_stack_view){sp, end, (const uint8_t *)sp};
+	if (low)
+		*other = (struct pa_stack_view){low, t->stack_end, (const uint8_t *)low};
+	return true;
+}
+
+/* False when the ring has no room. */
+static bool put_frames(const struct pa_thread *t, int n, enum pa_walk_end end, uint32_t weight)
+{
+	struct pa_cpu_record *r;
+	size_t bytes = (size_t)n * sizeof(t->frames[0]);
+
+	r = pa_ring_reserve(pa_cpu_ring(t->index), (uint32_t)(sizeof(*r) + bytes));
+	if (!r)
+		return false;
+	*r = (struct pa_cpu_record){PA_CPU_STACK, (uint16_t)end, weight, (uint32_t)n, t->index};
+	memcpy(r->words, t->frames, bytes);
+	pa_ring_commit(r);
+	return true;
+}
+
+/* Keeps registers and stack for the agent thread. stack NULL: bounds unknown, copied with care
+ * for what may not be mapped. False when the ring has no room. */
+static bool put_copy(const struct pa_thread *t, const struct pa_regs *regs,
+                     const struct pa_stack_view *stack, uint32_t weight)
+{
+	size_t len = stack ? PA_MIN(stack->hi - stack->lo, (size_t)(64u << 10)) : FOREIGN_COPY;
+	struct pa_cpu_record *r;
+	uint8_t *bytes;
+	ssize_t got = (ssize_t)len;
+
+	r = pa_ring_reserve(pa_cpu_ring(t->index), (uint32_t)(sizeof(*r) + sizeof(*regs) + len));
+	if (!r)
+		return false;
+	bytes = (uint8_t *)r->words + sizeof(*regs);
+	memcpy(r->words, regs, sizeof(*regs));
+	if (stack)
+		memcpy(bytes, stack->bytes, len);
+	else
+		got = pa_peek(regs->r[PA_REG_SP], bytes, len);
+	*r = (struct pa_cpu_record){PA_CPU_COPY, 0, weight, got > 0 ? (uint32_t)got : 0, t->index};
+	pa_ring_commit(r);
+	return true;
+}
+
+/* False when the sample is lost. */
+static bool sample(struct pa_thread *t, const ucontext_t *uc, uint32_t weight)
+{
+	struct pa_stack_view stack, other;
+	struct pa_regs regs;
+	enum pa_walk_end end;
+	int n;
+
+	pa_regs_from_ucontext(&regs, uc);
+	if (!stack_views(t, uc, regs.r[PA_REG_SP], &stack, &other))
+		return put_copy(t, &regs, NULL, weight);
+	if (pa_cpu_session.copy_all)
+		return put_copy(t, &regs, &stack, weight);
+	n = pa_unwind_walk(&regs, &stack, &other, t->frames, PA_STACK_DEPTH, &end);
+	if (end == PA_WALK_NO_TABLE && put_copy(t, &regs, &stack, weight))
+		return true;
+	return put_frames(t, n, end, weight);
+}
+
+void pa_cpu_timer_handler(int signo, siginfo_t *info, void *ucontext)
+{
+	struct pa_cpu_session *s = &pa_cpu_session;
+	int saved = errno;
+	bool ours;
+	struct pa_thread *t = sender(info, &ours);
+
+	if (!ours)
+		pa_signal_chain(signo, info, ucontext);
+	if (!t || atomic_exchange(&t->cpu_handling, 1)) {
+		errno = saved;
+		return;
+	}
+	/* Seen by the agent before it frees the rings: it clears `active`, then waits for zero
+	 * handlers; we count ourselves, then look at `active` (both seq_cst). */
+	atomic_fetch_add(&s->handlers, 1);
+	if (atomic_load(&s->active) && atomic_load(&t->cpu_window) == atomic_load(&s->window)) {
+		uint32_t weight = 1 + (uint32_t)PA_MIN(info->si_overrun, OVERRUN_MAX);
+
+		atomic_fetch_add_explicit(&t->cpu_ticks, weight, memory_order_relaxed);
+		if (!sample(t, ucontext, weight))
+			atomic_fetch_add_explicit(&s->lost, weight, memory_order_relaxed);
+	}
+	atomic_fetch_sub(&s->handlers, 1);
+	atomic_store(&t->cpu_handling, 0);
+	errno = saved;
+}
