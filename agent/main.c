@@ -100,7 +100,7 @@ static const char *program_name(char *buf, size_t size)
 	return slash ? slash + 1 : buf;
 }
 
-static int agent_init(void)
+static int agent_init(char **env)
 {
 	static const struct pa_thread_events thread_events = {
 		.start = pa_registry_thread_start,
@@ -113,7 +113,7 @@ static int agent_init(void)
 	char name[PATH_MAX];
 	int err;
 
-	pa_config_load(environ);
+	pa_config_load(env, program_name(name, sizeof(name)));
 	if (!pa_config()->enabled || !pa_config_wants_program(program_name(name, sizeof(name))))
 		return 0;
 	pa_log_setup((enum pa_log_level)pa_config()->log_level,
@@ -130,14 +130,17 @@ static int agent_init(void)
 	return 0;
 }
 
-__attribute__((constructor)) static void agent_load(void)
+/* glibc passes what main gets. DT_INITFIRST puts us before libc's own constructor, which sets
+ * environ and program_invocation_name. */
+__attribute__((constructor)) static void agent_load(int argc PA_UNUSED, char **argv PA_UNUSED,
+						    char **env)
 {
 	int saved = errno, err;
 
 	pa_real_init();
 	/* In a setuid program the environment is not to be trusted; ld.so drops most preloads
 	 * there itself. */
-	err = getauxval(AT_SECURE) ? 0 : agent_init();
+	err = getauxval(AT_SECURE) ? 0 : agent_init(env);
 	if (err)
 		pa_warn("not started: %s", pa_errno_text(err));
 	atomic_store(&constructed, 1);

@@ -26,12 +26,13 @@ void pa_ring_done(struct pa_ring *r)
 	*r = (struct pa_ring){0};
 }
 
-/* The record at tail and its state; NULL when it is not committed. The acquire pairs with the
- * release of the producer's publish. */
-static struct pa_ring_header *oldest(struct pa_ring *r, uint64_t tail, uint32_t *ret_state)
+/* The record at tail and its state; NULL when it is not committed. */
+static struct pa_ring_header *oldest(struct pa_ring *r, uint32_t *ret_state)
 {
-	uint64_t pos = tail & (r->size - 1);
+	/* Relaxed: only this side writes tail. */
+	uint64_t pos = atomic_load_explicit(&r->tail, memory_order_relaxed) & (r->size - 1);
 	struct pa_ring_header *h = (struct pa_ring_header *)(void *)(r->data + pos);
+	/* Acquire: pairs with the release of the producer's publish. */
 	uint32_t state = atomic_load_explicit(&h->state, memory_order_acquire);
 
 	/* The length is checked because the host may have scribbled over it: the ring then stays
@@ -44,9 +45,10 @@ static struct pa_ring_header *oldest(struct pa_ring *r, uint64_t tail, uint32_t 
 
 /* Clears the record, then gives its bytes back: release, so that producers who see the new tail
  * see the zeros. A skip record has no payload that anybody wrote. */
-static void give_back(struct pa_ring *r, uint64_t tail, struct pa_ring_header *h, uint32_t state)
+static void give_back(struct pa_ring *r, struct pa_ring_header *h, uint32_t state)
 {
 	uint64_t extent = pa_ring_extent(h->bytes);
+	uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
 
 	memset(h, 0, state == PA_RING_SKIP ? sizeof(*h) : extent);
 	atomic_store_explicit(&r->tail, tail + extent, memory_order_release);
@@ -54,15 +56,12 @@ static void give_back(struct pa_ring *r, uint64_t tail, struct pa_ring_header *h
 
 void *pa_ring_peek(struct pa_ring *r, uint32_t *ret_bytes)
 {
-	/* Relaxed: only this side writes tail. */
-	uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
 	uint32_t state;
-	struct pa_ring_header *h = oldest(r, tail, &state);
+	struct pa_ring_header *h = oldest(r, &state);
 
 	if (h && state == PA_RING_SKIP) {
-		give_back(r, tail, h, state);
-		tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
-		h = oldest(r, tail, &state);
+		give_back(r, h, state);
+		h = oldest(r, &state);
 	}
 	if (!h || state != PA_RING_RECORD)
 		return NULL;
@@ -72,10 +71,9 @@ void *pa_ring_peek(struct pa_ring *r, uint32_t *ret_bytes)
 
 void pa_ring_pop(struct pa_ring *r)
 {
-	uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
-	uint32_t state;
-	struct pa_ring_header *h = oldest(r, tail, &state);
+	uint32_t bytes;
+	struct pa_ring_header *record = pa_ring_peek(r, &bytes);
 
-	if (h && state == PA_RING_RECORD)
-		give_back(r, tail, h, state);
+	if (record)
+		give_back(r, record - 1, PA_RING_RECORD);
 }

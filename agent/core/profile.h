@@ -29,6 +29,8 @@ enum pa_pseudo {
 	PA_PSEUDO_KERNEL,          /* system time that the engine may not look into */
 	PA_PSEUDO_NO_MEMORY,       /* stacks that no longer fitted the memory budget */
 	PA_PSEUDO_TRUNCATED,       /* root of stacks cut at the depth limit */
+	PA_PSEUDO_AGENT,           /* stacks of nothing but the agent's own frames */
+	PA_PSEUDO_NO_STACK,        /* samples without a stack */
 	PA_PSEUDO_COUNT
 };
 #define PA_PSEUDO_FRAME(p) (PA_PSEUDO_BASE + 16 * ((uint64_t)(p) + 1))
@@ -52,7 +54,8 @@ struct pa_profile *pa_profile_new(const char *name) PA_CHECKED;
 void pa_profile_free(struct pa_profile *p); /* NULL is fine */
 
 /* Adds values[type_count] to the sample with this stack: leaf first, addresses as
- * pa_unwind_walk writes them, count >= 1. */
+ * pa_unwind_walk writes them; no frames become PA_PSEUDO_NO_STACK. Sums stop at the ends of
+ * int64_t. Once memory was refused, every new stack is added to PA_PSEUDO_NO_MEMORY. */
 void pa_profile_add(struct pa_profile *p, const uint64_t *frames, size_t count,
 		    const int64_t *values);
 
@@ -66,10 +69,12 @@ struct pa_sample {
 	const int64_t *values;
 };
 
-/* Sample i < pa_profile_count, in order of first appearance. Valid until the next add. */
+/* Sample i < pa_profile_count, in order of first appearance, PA_PSEUDO_NO_MEMORY at the end.
+ * Valid until the next add. */
 struct pa_sample pa_profile_sample(const struct pa_profile *p, size_t i);
 
-/* Appends a remark for `pprof -comments` (agent version, lost samples ...), cut at 256 bytes. */
+/* Appends a remark for `pprof -comments` (engine, lost samples ...), cut at 255 bytes; the 33rd
+ * and later ones are dropped. */
 void pa_profile_comment(struct pa_profile *p, const char *fmt, ...) PA_PRINTF(2, 3);
 const char *pa_profile_comment_get(const struct pa_profile *p, size_t i); /* NULL behind the last */
 

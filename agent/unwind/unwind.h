@@ -25,6 +25,10 @@ struct pa_regs {
 	uint64_t r[PA_REG_COUNT];
 };
 
+/* Looks up what the dynamic loader offers; takes its lock, so at a time when nobody can hold it for
+ * long. Constructor only. Without it the first update does the same. */
+void pa_unwind_init(void);
+
 /* Registers out of a signal handler's ucontext_t. Signal-safe. */
 void pa_regs_from_ucontext(struct pa_regs *regs, const void *ucontext);
 

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Which object is behind a mapping: the file if it is still the one that was mapped, the image in
+ * memory otherwise; never another file that took its place. Agent thread only. */
+#ifndef PA_SYMBOLS_IMAGE_H
+#define PA_SYMBOLS_IMAGE_H
+
+#include "agent/base/arena.h"
+#include "agent/symbols/mapping.h"
+#include "agent/symbols/object.h"
+
+struct pa_image_symbols {
+	struct pa_object *object; /* pinned; NULL: nothing but addresses */
+	const char *path;         /* to read the object from; NULL: memory */
+	const char *build_id;
+	uint64_t bias;
+	bool ready, failed; /* symbol table read; never to be */
+};
+
+/* One file at a time is held open while names are read. */
+struct pa_image_reader {
+	const struct pa_image_symbols *open; /* whose file fd is */
+	int fd;                              /* -1: none */
+	struct pa_object_scratch *scratch;
+};
+
+/* Finds the object. What cannot be found leaves object NULL and build_id "". */
+void pa_image_open(struct pa_image_symbols *ret, const struct pa_image *image, struct pa_arena *a);
+
+/* The function at an address of the image, NULL when unknown. The symbol table is read at the first
+ * call. Valid while the object is pinned. */
+const struct pa_object_name *pa_image_name(struct pa_image_symbols *s, const struct pa_image *image,
+					   uint64_t addr, struct pa_image_reader *reader);
+
+/* Closes the file and frees the demangler. */
+void pa_image_reader_done(struct pa_image_reader *reader);
+
+/* Build id of the running kernel, "" when unknown. */
+const char *pa_image_kernel_build_id(struct pa_arena *a);
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Finds objects. Their memory belongs to the host, which may unmap it at any moment: it is only
+ * ever copied out with pa_peek. */
+#include <dlfcn.h>
+#include <elf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "agent/base/hash.h"
+#include "agent/base/maps.h"
+#include "agent/base/peek.h"
+#include "agent/unwind/arch.h"
+#include "agent/unwind/dwarf_read.h"
+#include "agent/unwind/object.h"
+#include "agent/unwind/phdrs.h"
+
+void pa_object_init(void)
+{
+	pa_find_object_fn fn;
+	void *sym = dlsym(RTLD_DEFAULT, "_dl_find_object");
+
+	memcpy(&fn, &sym, sizeof(fn)); /* C has no cast from a data to a function pointer */
+	atomic_store_explicit(&pa_find_object, fn, memory_order_relaxed);
+}
+
+/* Adds one program header to the layout; bias is not applied yet. */
+static bool add_segment(struct pa_object *o, const Elf64_Phdr *ph)
+{
+	uint64_t lo = ph->p_vaddr & ~(PA_ARCH_PAGE - 1);
+	uint64_t hi;
+
+	if (ph->p_type == PT_GNU_EH_FRAME) {
+		o->eh_frame_hdr = ph->p_vaddr;
+		o->eh_frame_hdr_len = ph->p_memsz;
+		return true;
+	}
+	if (ph->p_type != PT_LOAD || !ph->p_memsz)
+		return true;
+	if (__builtin_add_overflow(ph->p_vaddr, ph->p_memsz, &hi) || hi > UINT64_MAX - PA_ARCH_PAGE)
+		return false;
+	hi = (hi + PA_ARCH_PAGE - 1) & ~(PA_ARCH_PAGE - 1);
+	o->lo = PA_MIN(o->lo, lo);
+	o->hi = PA_MAX(o->hi, hi);
+	if (ph->p_flags & PF_X) {
+		o->code_lo = PA_MIN(o->code_lo, lo);
+		o->code_hi = PA_MAX(o->code_hi, hi);
+	}
+	return true;
+}
+
+/* The address of file offset 0 before loading; false when no segment holds it. */
+static bool first_vaddr(const struct pa_phdrs *image, uint64_t *ret)
+{
+	Elf64_Phdr ph;
+
+	for (unsigned i = 0; pa_phdr_get(image, i, &ph); i++) {
+		if (ph.p_type == PT_LOAD && ph.p_offset < PA_ARCH_PAGE) {
+			*ret = (ph.p_vaddr - ph.p_offset) & ~(PA_ARCH_PAGE - 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+int pa_object_layout(const uint8_t *image, size_t len, uint64_t start, struct pa_object *o)
+{
+	struct pa_object r = {.lo = UINT64_MAX, .code_lo = UINT64_MAX};
+	struct pa_phdrs elf;
+	uint64_t first;
+	Elf64_Phdr ph;
+
+	if (!pa_phdrs_open(&elf, image, len) || !first_vaddr(&elf, &first))
+		return -ENOEXEC;
+	for (unsigned i = 0; pa_phdr_get(&elf, i, &ph); i++)
+		if (!add_segment(&r, &ph))
+			return -ENOEXEC;
+	if (r.hi <= r.lo || r.code_hi <= r.code_lo || r.hi - r.lo > UINT32_MAX)
+		return -ENOEXEC;
+	if (r.eh_frame_hdr && (r.eh_frame_hdr < r.lo || r.eh_frame_hdr >= r.hi))
+		r.eh_frame_hdr = 0;
+
+	/* Unsigned wrap-around is fine: an ET_EXEC linked above its place has a "negative" bias. */
+	r.bias = start - first;
+	if (r.lo + r.bias > r.hi + r.bias || r.hi + r.bias > PA_ARCH_CODE_MAX + 1)
+		return -ENOEXEC;
+	o->bias = r.bias;
+	o->lo = r.lo + r.bias;
+	o->hi = r.hi + r.bias;
+	o->code_lo = r.code_lo + r.bias;
+	o->code_hi = r.code_hi + r.bias;
+	o->eh_frame_hdr = r.eh_frame_hdr ? r.eh_frame_hdr + r.bias : 0;
+	o->eh_frame_hdr_len = r.eh_frame_hdr_len;
+	return 0;
+}
+
+/* Whether the mapping at o->code_lo is the code of the file mapped by `first`, or anonymous: some
+ * programs copy their code onto huge pages. A file that was only mapped to be read is no object. */
+static bool code_is_mapped(const struct pa_map *maps, size_t count, const struct pa_map *first,
+			   const struct pa_object *o)
+{
+	for (const struct pa_map *m = first; m < maps + count && m->start <= o->code_lo; m++) {
+		if (m->end <= o->code_lo)
+			continue;
+		return m->exec && (!m->inode || (m->inode == first->inode && m->dev == first->dev));
+	}
+	return false;
+}
+
+/* The first page of an object, or what is mapped of it. */
+static ssize_t read_header(uint64_t start, uint8_t *page)
+{
+	return pa_peek(start, page, PA_ARCH_PAGE);
+}
+
+int pa_object_read(const struct pa_map *maps, size_t count, size_t i, struct pa_object *ret)
+{
+	uint8_t page[PA_ARCH_PAGE];
+	struct pa_object o = {.dev = maps[i].dev, .inode = maps[i].inode};
+	ssize_t len;
+	int err;
+
+	if (maps[i].offset || !maps[i].read)
+		return -ENOEXEC;
+	len = read_header(maps[i].start, page);
+	if (len < 0)
+		return (int)len;
+	err = pa_object_layout(page, (size_t)len, maps[i].start, &o);
+	if (err)
+		return err;
+	if (!code_is_mapped(maps, count, &maps[i], &o))
+		return -ENOEXEC;
+	o.header = maps[i].start;
+	o.header_hash = pa_hash_bytes(page, (size_t)len);
+	o.loader = pa_object_loader(o.code_lo);
+	*ret = o;
+	return 0;
+}
+
+bool pa_object_same(const struct pa_object *a, const struct pa_object *b)
+{
+	return a->lo == b->lo && a->hi == b->hi && a->dev == b->dev && a->inode == b->inode &&
+	       a->header_hash == b->header_hash && a->eh_frame_hdr == b->eh_frame_hdr &&
+	       pa_loader_record_equal(&a->loader, &b->loader);
+}
+
+bool pa_object_still(const struct pa_object *o)
+{
+	struct pa_loader_record loader = pa_object_loader(o->code_lo);
+	uint8_t page[PA_ARCH_PAGE];
+	ssize_t len;
+
+	if (!pa_loader_record_equal(&loader, &o->loader))
+		return false;
+	len = read_header(o->header, page);
+	return len > 0 && pa_hash_bytes(page, (size_t)len) == o->header_hash;
+}

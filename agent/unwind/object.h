@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The ELF objects of this process, found in /proc/self/maps and in their own headers, and
+ * compared with what the dynamic loader says. */
+#ifndef PA_UNWIND_OBJECT_H
+#define PA_UNWIND_OBJECT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/compiler.h"
+
+struct dl_find_object;
+struct pa_map;
+struct pa_table;
+
+/* What _dl_find_object (glibc 2.35) says about an address; all zero when it knows no object
+ * there. An object that was closed and another one opened in its place differ in at least one of
+ * these unless even their layouts are equal. */
+struct pa_loader_record {
+	uint64_t map_start, map_end, link_map, eh_frame_hdr;
+};
+
+struct pa_object {
+	uint64_t lo, hi;           /* addresses of all its segments, hi exclusive */
+	uint64_t code_lo, code_hi; /* of the executable ones */
+	uint64_t header;           /* address of the ELF header */
+	uint64_t bias;             /* address - p_vaddr */
+	uint64_t eh_frame_hdr;     /* address, 0: has none */
+	uint64_t eh_frame_hdr_len;
+	uint64_t inode;
+	uint32_t dev;
+	uint64_t header_hash; /* of its first page: program headers, build id */
+	struct pa_loader_record loader;
+};
+
+/* _dl_find_object; NULL before glibc 2.35: objects then change unnoticed until the next update. */
+typedef int (*pa_find_object_fn)(void *, struct dl_find_object *);
+extern _Atomic(pa_find_object_fn) pa_find_object;
+
+/* Sets pa_find_object. It takes the loader's lock, so call it where that is free: in the
+ * constructor. */
+void pa_object_init(void);
+
+/* What the loader knows about pc. Lock-free and Signal-safe (glibc manual, "Dynamic Linker
+ * Introspection": AS-Safe). */
+struct pa_loader_record pa_object_loader(uint64_t pc);
+
+static inline bool pa_loader_record_equal(const struct pa_loader_record *a,
+					  const struct pa_loader_record *b)
+{
+	return a->map_start == b->map_start && a->map_end == b->map_end &&
+	       a->link_map == b->link_map && a->eh_frame_hdr == b->eh_frame_hdr;
+}
+
+/* Layout from the first `len` bytes of an object whose first mapping is at `start`; the program
+ * headers must be among them. Leaves dev, inode, header_hash and loader alone. 0 or -ENOEXEC. */
+int pa_object_layout(const uint8_t *image, size_t len, uint64_t start,
+		     struct pa_object *o) PA_CHECKED;
+
+/* The object that begins at maps[i]: 0, -ENOEXEC when none does (or its code is not mapped where
+ * its headers say), or -EFAULT when the memory is gone. Agent thread only. */
+int pa_object_read(const struct pa_map *maps, size_t count, size_t i,
+		   struct pa_object *ret) PA_CHECKED;
+
+/* Whether both describe the same loaded object, so that its table can be kept. */
+bool pa_object_same(const struct pa_object *a, const struct pa_object *b);
+
+/* Whether what is in memory is still *o. Agent thread only. */
+bool pa_object_still(const struct pa_object *o);
+
+/* Where .eh_frame begins, according to the .eh_frame_hdr at hand: 0 or -ENOEXEC. */
+int pa_object_eh_frame(const uint8_t *hdr, size_t len, uint64_t hdr_addr,
+		       uint64_t *ret_addr) PA_CHECKED;
+
+/* Copies the object's .eh_frame out of its memory and compiles it. 0, -ENOEXEC when it has none,
+ * -EFAULT when the memory is gone, -ENOMEM. Agent thread only. */
+int pa_object_compile(const struct pa_object *o, struct pa_table **ret) PA_CHECKED;
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Keeps the snapshot of objects in line with the process: reads its maps, takes over the tables
+ * of objects that are still there, compiles the others, frees what no walk can see any more. */
+#include <errno.h>
+#include <string.h>
+
+#include "agent/base/arena.h"
+#include "agent/base/lock.h"
+#include "agent/base/maps.h"
+#include "agent/unwind/snapshot.h"
+#include "agent/unwind/unwind.h"
+
+/* Rounds of one update: the host may open and close libraries faster than they are compiled. */
+#define ROUNDS_MAX 4
+
+static struct pa_lock update_lock;
+
+/* Snapshots replaced but not freed, newest first. Unlinked before they are freed, so that a child
+ * forked at any moment has a list it can go on with. */
+static struct pa_snapshot *_Atomic retired;
+
+static bool initialised;
+
+void pa_unwind_init(void)
+{
+	pa_object_init();
+	initialised = true;
+}
+
+static bool may_begin_object(const struct pa_map *m)
+{
+	return !m->offset && m->read && (m->inode || !strcmp(m->path, "[vdso]"));
+}
+
+static struct pa_snapshot *snapshot_new(const struct pa_map *maps, size_t count)
+{
+	size_t n = 0, bytes;
+	struct pa_snapshot *s;
+
+	for (size_t i = 0; i < count; i++)
+		n += maps[i].exec || may_begin_object(&maps[i]);
+	bytes = sizeof(*s) + n * (sizeof(s->entries[0]) + sizeof(s->starts[0]));
+	s = pa_pages_alloc(bytes);
+	if (s)
+		s->bytes = bytes;
+	return s;
+}
+
+static void add_entry(struct pa_snapshot *s, const struct pa_object *o, struct pa_table *table)
+{
+	struct pa_snapshot_entry *e = &s->entries[s->count++];
+
+	e->object = *o;
+	atomic_init(&e->table, table);
+}
+
+/* Code the loader knows but whose headers cannot be read, as in a program that unpacked itself.
+ * It must be in the snapshot, or every walk through it would wait for the next update. */
+static bool read_bare(const struct pa_map *m, uint64_t covered, struct pa_object *ret)
+{
+	struct pa_object o = {
+		.lo = PA_MAX(m->start, covered), .hi = m->end, .dev = m->dev, .inode = m->inode};
+
+	o.code_lo = o.lo;
+	o.code_hi = o.hi;
+	o.loader = pa_object_loader(o.lo);
+	if (!o.loader.link_map)
+		return false;
+	*ret = o;
+	return true;
+}
+
+static void fill(struct pa_snapshot *s, const struct pa_map *maps, size_t count)
+{
+	uint64_t covered = 0;
+	struct pa_object o;
+	uint64_t *starts;
+
+	/* At most one entry a map, and only for those snapshot_new has counted. */
+	for (size_t i = 0; i < count; i++) {
+		const struct pa_map *m = &maps[i];
+
+		if (m->end <= covered)
+			continue;
+		if (may_begin_object(m) && !pa_object_read(maps, count, i, &o) && o.lo >= covered)
+			add_entry(s, &o, NULL);
+		else if (m->exec && read_bare(m, covered, &o))
+			add_entry(s, &o, &pa_table_empty);
+		else
+			continue;
+		covered = o.hi;
+	}
+	starts = (uint64_t *)(void *)&s->entries[s->count];
+	for (uint32_t i = 0; i < s->count; i++)
+		starts[i] = s->entries[i].object.lo;
+	s->starts = starts;
+}
+
+/* Takes over the tables of objects that both have. True when the old snapshot will do. */
+static bool inherit(struct pa_snapshot *s, const struct pa_snapshot *old)
+{
+	bool equal = old && s->count == old->count;
+
+	for (uint32_t i = 0; i < s->count; i++) {
+		struct pa_snapshot_entry *e = &s->entries[i];
+		const struct pa_snapshot_entry *was =
+			old ? pa_snapshot_find(old, e->object.lo) : NULL;
+
+		if (!was || !pa_object_same(&e->object, &was->object)) {
+			equal = false;
+			continue;
+		}
+		/* Relaxed: only this thread stores tables. */
+		atomic_init(&e->table, atomic_load_explicit(&was->table, memory_order_relaxed));
+	}
+	return equal;
+}
+
+/* Marks the tables of `old` that live on in s. */
+static void mark_kept(struct pa_snapshot *old, const struct pa_snapshot *s)
+{
+	for (uint32_t i = 0; old && i < old->count; i++) {
+		struct pa_snapshot_entry *e = &old->entries[i];
+		const struct pa_snapshot_entry *now = pa_snapshot_find(s, e->object.lo);
+
+		e->kept = now && atomic_load_explicit(&now->table, memory_order_relaxed) ==
+					 atomic_load_explicit(&e->table, memory_order_relaxed);
+	}
+}
+
+static void publish(struct pa_snapshot *s)
+{
+	struct pa_snapshot *old = atomic_load_explicit(&pa_snapshot, memory_order_relaxed);
+
+	mark_kept(old, s);
+	atomic_store_explicit(&pa_snapshot, s, memory_order_seq_cst);
+	if (old) {
+		old->retired = atomic_load_explicit(&retired, memory_order_relaxed);
+		atomic_store_explicit(&retired, old, memory_order_release);
+	}
+}
+
+/* Frees retired snapshots when no walk can hold one; otherwise the next update tries again. The
+ * argument is in snapshot.h. */
+static void reclaim(void)
+{
+	struct pa_snapshot *s;
+
+	if (atomic_load_explicit(&pa_snapshot_readers, memory_order_seq_cst))
+		return;
+	while ((s = atomic_load_explicit(&retired, memory_order_relaxed)) != NULL) {
+		atomic_store_explicit(&retired, s->retired, memory_order_release);
+		for (uint32_t i = 0; i < s->count; i++)
+			if (!s->entries[i].kept)
+				pa_table_free(atomic_load_explicit(&s->entries[i].table,
+								   memory_order_relaxed));
+		pa_pages_free(s, s->bytes);
+	}
+}
+
+/* Compiles one object. False when it went away meanwhile. */
+static bool compile(struct pa_snapshot_entry *e)
+{
+	struct pa_table *table;
+	int err = pa_object_compile(&e->object, &table);
+
+	/* The copy may be of another object that was opened in its place. */
+	if (!pa_object_still(&e->object)) {
+		if (!err)
+			pa_table_free(table);
+		return false;
+	}
+	atomic_store_explicit(&e->table, err ? &pa_table_empty : table, memory_order_release);
+	return true;
+}
+
+/* Compiles what has no table yet. False when objects went away, so that a new snapshot is due. */
+static bool compile_pending(struct pa_snapshot *s)
+{
+	bool all = true;
+
+	for (uint32_t i = 0; i < s->count; i++)
+		if (!atomic_load_explicit(&s->entries[i].table, memory_order_relaxed))
+			all &= compile(&s->entries[i]);
+	return all;
+}
+
+/* Puts a snapshot of the present objects in force. 0 or -errno. */
+static int refresh(void)
+{
+	struct pa_snapshot *old = atomic_load_explicit(&pa_snapshot, memory_order_relaxed);
+	struct pa_arena arena = {0};
+	struct pa_snapshot *s = NULL;
+	struct pa_map *maps;
+	size_t count;
+	int err;
+
+	err = pa_maps_read(&arena, &maps, &count);
+	if (err)
+		goto out;
+	s = snapshot_new(maps, count);
+	if (!s) {
+		err = -ENOMEM;
+		goto out;
+	}
+	fill(s, maps, count);
+	if (inherit(s, old))
+		pa_pages_free(s, s->bytes);
+	else
+		publish(s);
+out:
+	pa_arena_done(&arena);
+	return err;
+}
+
+int pa_unwind_update(void)
+{
+	int err = 0;
+
+	pa_lock(&update_lock);
+	if (!initialised)
+		pa_unwind_init();
+	for (int round = 0; round < ROUNDS_MAX && !err; round++) {
+		err = refresh();
+		if (!err &&
+		    compile_pending(atomic_load_explicit(&pa_snapshot, memory_order_relaxed)))
+			break;
+	}
+	reclaim();
+	pa_unlock(&update_lock);
+	return err;
+}
+
+void pa_unwind_stats_get(struct pa_unwind_stats *ret)
+{
+	const struct pa_snapshot *s = pa_snapshot_enter();
+	struct pa_unwind_stats st = {0};
+
+	for (uint32_t i = 0; s && i < s->count; i++) {
+		const struct pa_table *t =
+			atomic_load_explicit(&s->entries[i].table, memory_order_acquire);
+
+		st.objects++;
+		if (!t)
+			continue;
+		st.rows += t->count;
+		st.bytes += t->bytes;
+		st.inexpressible_rows += t->inexpressible;
+		st.skipped_objects += t == &pa_table_empty;
+	}
+	pa_snapshot_leave();
+	*ret = st;
+}
+
+void pa_unwind_fork_child(void)
+{
+	atomic_store_explicit(&pa_snapshot_readers, 0, memory_order_relaxed);
+	atomic_store_explicit(&update_lock.state, 0, memory_order_relaxed);
+}

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Walks a stack with the rows of the snapshot. Runs in signal handlers: no lock, no allocation,
+ * no call but into the loader's lock-free lookup; bounded by the frames asked for, by the views,
+ * and by the number of signal frames. */
+#include <string.h>
+
+#include "agent/unwind/arch.h"
+#include "agent/unwind/snapshot.h"
+#include "agent/unwind/unwind.h"
+
+/* Signal frames in one stack; they are the only steps that need not go up. */
+#define SIGNALS_MAX 16
+
+/* A frame pointer this far above the view may be right and the view cut short. */
+#define VIEW_SLACK (UINT64_C(16) << 20)
+
+_Atomic(struct pa_snapshot *) pa_snapshot;
+_Atomic uint32_t pa_snapshot_readers;
+
+/* A register of the current frame: its value, or the stack address that has it. Most are never
+ * asked for, so they are loaded, and checked, only then. */
+struct reg {
+	uint64_t at; /* 0: in `value`; LOST: nowhere */
+	uint64_t value;
+};
+
+/* Neither is the address of a word: they are odd. */
+#define LOST    1
+#define NO_VIEW 1
+
+struct frame {
+	uint64_t pc, sp;
+	struct reg fp, aux;
+	bool exact; /* pc is of the instruction itself, not the return address behind a call */
+};
+
+struct walk {
+	const struct pa_snapshot *snap;
+	const struct pa_stack_view *stack, *other;
+	const struct pa_regs *regs; /* all registers, for the newest exact frame */
+	struct pa_regs interrupted; /* what regs is after a signal frame */
+	/* The view in use: an aligned word may be loaded at lo <= address <= lo + room. */
+	uint64_t lo, room;
+	uint64_t delta; /* where it lies minus its address */
+	/* The object in use: pc - object_lo < object_len. */
+	uint64_t object_lo, object_len;
+	const struct pa_snapshot_entry *entry; /* NULL: in none */
+	const struct pa_table *table;
+	unsigned signals;
+	enum pa_walk_end end;
+};
+
+static inline bool load(const struct walk *w, uint64_t addr, uint64_t *ret)
+{
+	if (pa_unlikely(addr - w->lo > w->room || addr & 7))
+		return false;
+	memcpy(ret, (const void *)(addr + w->delta), sizeof(*ret));
+	return true;
+}
+
+static inline bool reg_value(const struct walk *w, const struct reg *r, uint64_t *ret)
+{
+	if (r->at)
+		return load(w, r->at, ret);
+	*ret = r->value;
+	return true;
+}
+
+static bool holds(const struct pa_stack_view *v, uint64_t sp)
+{
+	return v && v->lo < v->hi && v->hi - v->lo >= 8 && sp >= v->lo && sp < v->hi;
+}
+
+/* Uses the view that sp is in, or none, in which nothing can be loaded. */
+static void use_view(struct walk *w, uint64_t sp)
+{
+	const struct pa_stack_view *v = holds(w->stack, sp) ? w->stack : w->other;
+
+	if (!holds(v, sp)) {
+		w->lo = NO_VIEW;
+		w->room = 0;
+		return;
+	}
+	w->lo = v->lo;
+	w->room = v->hi - v->lo - 8;
+	w->delta = (uint64_t)v->bytes - v->lo;
+}
+
+static void no_object(struct walk *w)
+{
+	w->entry = NULL;
+	w->table = &pa_table_empty;
+	w->object_lo = w->object_len = 0;
+}
+
+/* Makes the object at pc the current one; false when its rows are not ready, or the loader knows
+ * another object there than the snapshot does. */
+static bool enter_object(struct walk *w, uint64_t pc)
+{
+	const struct pa_snapshot_entry *e = w->snap ? pa_snapshot_find(w->snap, pc) : NULL;
+	struct pa_loader_record now = pa_object_loader(pc);
+	const struct pa_table *t;
+
+	no_object(w);
+	if (!e)
+		return w->snap && !now.link_map;
+	if (!pa_loader_record_equal(&now, &e->object.loader))
+		return false;
+	t = atomic_load_explicit(&e->table, memory_order_acquire);
+	if (!t)
+		return false;
+	w->entry = e;
+	w->table = t;
+	w->object_lo = e->object.lo;
+	w->object_len = e->object.hi - e->object.lo;
+	return true;
+}
+
+/* Ends the walk. */
+static bool stop(struct walk *w, enum pa_walk_end end)
+{
+	w->end = end;
+	return false;
+}
+
+/* An address that nothing was readable at. */
+static bool stop_at(struct walk *w, uint64_t addr)
+{
+	uint64_t hi = w->lo + w->room + 8;
+
+	if (w->lo == NO_VIEW || (addr >= hi - 7 && addr - (hi - 7) < VIEW_SLACK))
+		return stop(w, PA_WALK_NO_STACK);
+	return stop(w, PA_WALK_BROKEN);
+}
+
+static bool plausible_code(uint64_t pc)
+{
+	return pc >= PA_ARCH_CODE_MIN && pc <= PA_ARCH_CODE_MAX;
+}
+
+/* Whether ra can be nothing but a return address: the byte before it is inside a function whose
+ * frame there is one that a call can be made from, which the ABI wants aligned. (A pointer to a
+ * function has padding or a return before it.) Text is not read: the object may be going away. */
+static bool is_return_address(struct walk *w, uint64_t ra, uint64_t sp)
+{
+	const struct pa_snapshot_entry *e = pa_snapshot_find(w->snap, ra - 1);
+	const struct pa_table *t;
+	uint32_t rule;
+	uint64_t frame;
+
+	if (!e || ra - 1 < e->object.code_lo || ra > e->object.code_hi)
+		return false;
+	t = atomic_load_explicit(&e->table, memory_order_acquire);
+	if (!t)
+		return false;
+	rule = pa_table_rule(t, (uint32_t)(ra - 1 - e->object.lo));
+	if (PA_RULE_KIND(rule) == PA_RULE_FP)
+		return true;
+	frame = PA_RULE_N(rule) * UINT64_C(8);
+	return PA_RULE_KIND(rule) == PA_RULE_SP && frame >= PA_ARCH_CALL_ALIGN &&
+	       (sp + frame) % PA_ARCH_CALL_ALIGN == 0 && sp + frame - 8 - w->lo <= w->room;
+}
+
+/* The caller of a function that has no frame: pc was reached by a call and nothing has been
+ * pushed since. Only for frames whose sp is that of the instruction at pc. */
+static bool step_leaf(struct walk *w, struct frame *f)
+{
+	uint64_t ra;
+
+	if (!load(w, f->sp, &ra) || !plausible_code(ra))
+		return false;
+	/* A call through a null pointer has no frame for certain. */
+	if (f->pc >= PA_ARCH_CODE_MIN && !is_return_address(w, ra, f->sp + 8))
+		return false;
+	f->pc = ra;
+	f->sp += 8;
+	f->exact = false;
+	return true;
+}
+
+static bool step_frame_pointer(struct walk *w, struct frame *f)
+{
+	uint64_t fp, ra;
+
+	if (!reg_value(w, &f->fp, &fp))
+		return f->fp.at == LOST ? stop(w, PA_WALK_BROKEN) : stop_at(w, f->fp.at);
+	/* Zero marks the outermost frame, except where it may just be a number. */
+	if (!fp)
+		return stop(w, f->exact ? PA_WALK_BROKEN : PA_WALK_COMPLETE);
+	if (fp & 7 || fp < f->sp)
+		return stop(w, PA_WALK_BROKEN);
+	if (!load(w, fp + 8, &ra))
+		return stop_at(w, fp + 8);
+	f->fp = (struct reg){.at = fp};
+	f->aux.at = LOST;
+	f->pc = ra;
+	f->sp = fp + 16;
+	f->exact = false;
+	return true;
+}
+
+static bool step_without_rule(struct walk *w, struct frame *f)
+{
+	const struct pa_snapshot_entry *e = w->entry;
+	uint64_t pc = f->pc - !f->exact;
+
+	/* An address in an object's data is nowhere to go on from. */
+	if (e && (pc < e->object.code_lo || pc >= e->object.code_hi))
+		return stop(w, PA_WALK_BROKEN);
+	return (f->exact && step_leaf(w, f)) || step_frame_pointer(w, f);
+}
+
+static bool step_signal(struct walk *w, struct frame *f)
+{
+	uint64_t gregs = f->sp + PA_ARCH_SIGFRAME_GREGS;
+	uint64_t last = gregs + 8 * (PA_ARCH_SIGFRAME_WORDS - 1);
+
+	if (++w->signals > SIGNALS_MAX || f->sp & 7)
+		return stop(w, PA_WALK_BROKEN);
+	if (gregs - w->lo > w->room || last - w->lo > w->room)
+		return stop_at(w, last);
+	pa_regs_from_sigframe(&w->interrupted, (const uint8_t *)(gregs + w->delta));
+	w->regs = &w->interrupted;
+	*f = (struct frame){.pc = w->regs->r[PA_REG_PC],
+			    .sp = w->regs->r[PA_REG_SP],
+			    .fp.value = w->regs->r[PA_REG_FP],
+			    .aux.value = w->regs->r[PA_REG_AUX],
+			    .exact = true};
+	use_view(w, f->sp);
+	return true;
+}
+
+/* Value of any register in the current frame. */
+static bool any_reg(const struct walk *w, const struct frame *f, unsigned reg, uint64_t *ret)
+{
+	if (reg == PA_REG_SP)
+		*ret = f->sp;
+	else if (f->exact && reg < PA_REG_COUNT)
+		*ret = w->regs->r[reg];
+	else if (reg == PA_REG_FP)
+		return reg_value(w, &f->fp, ret);
+	else if (reg == PA_REG_AUX)
+		return reg_value(w, &f->aux, ret);
+	else
+		return false;
+	return true;
+}
+
+static bool place(const struct walk *w, const struct frame *f, const struct pa_place *p,
+		  uint64_t cfa, uint64_t *ret)
+{
+	uint64_t v;
+
+	if (p->kind == PA_PLACE_CFA) {
+		*ret = cfa + (uint64_t)(int64_t)p->off;
+		return true;
+	}
+	if (!any_reg(w, f, p->reg, &v))
+		return false;
+	if (p->kind != PA_PLACE_IN)
+		v += (uint64_t)(int64_t)p->off;
+	if (p->kind == PA_PLACE_DEREF) {
+		if (!load(w, v, &v))
+			return false;
+		v += (uint64_t)(int64_t)p->add;
+	}
+	*ret = v;
+	return true;
+}
+
+static struct reg saved_reg(const struct walk *w, const struct frame *f, const struct reg *now,
+			    const struct pa_place *p, uint64_t cfa)
+{
+	struct reg r = {.at = LOST};
+
+	if (p->kind == PA_PLACE_SAME)
+		return *now;
+	if (p->kind != PA_PLACE_LOST && !place(w, f, p, cfa, &r.at))
+		r.at = LOST;
+	return r;
+}
+
+static bool step_wide(struct walk *w, struct frame *f, uint32_t rule)
+{
+	const struct pa_wide *wide = &w->table->wide[PA_RULE_WIDE_INDEX(rule)];
+	struct frame next = {0};
+	uint64_t cfa, ra;
+
+	if (!place(w, f, &wide->cfa, 0, &cfa) || !place(w, f, &wide->ra, cfa, &ra))
+		return stop(w, PA_WALK_BROKEN);
+	/* A return address that was popped into a register leaves the CFA where sp is. */
+	if (cfa & 7 || cfa < f->sp || (cfa == f->sp && wide->ra.kind != PA_PLACE_IN))
+		return stop(w, PA_WALK_BROKEN);
+	if (cfa - w->lo > w->room + 8)
+		return stop_at(w, cfa);
+	if (wide->ra.kind != PA_PLACE_IN && !load(w, ra, &ra))
+		return stop_at(w, ra);
+	next.pc = ra;
+	next.sp = cfa;
+	next.fp = saved_reg(w, f, &f->fp, &wide->fp, cfa);
+	next.aux = saved_reg(w, f, &f->aux, &wide->aux, cfa);
+	*f = next;
+	return true;
+}
+
+/* Everything but the two common rules. True with the caller in *f (or the interrupted frame), or
+ * false with the reason in w->end. Kept out of the loop so that its registers stay free. */
+static __attribute__((noinline)) bool step_rare(struct walk *w, struct frame *f, uint32_t rule)
+{
+	switch (PA_RULE_KIND(rule)) {
+	case PA_RULE_SIGNAL:
+		return step_signal(w, f);
+	case PA_RULE_END:
+		return stop(w, PA_WALK_COMPLETE);
+	case PA_RULE_WIDE:
+		return step_wide(w, f, rule);
+	default:
+		return step_without_rule(w, f);
+	}
+}
+
+/* Common rules: the CFA is a register plus a number, the return address lies below it. */
+static inline bool step(struct walk *w, struct frame *f, uint32_t rule)
+{
+	unsigned kind = PA_RULE_KIND(rule);
+	uint64_t fp_at = PA_RULE_FP_AT(rule) * UINT64_C(8);
+	uint64_t aux_at = PA_RULE_AUX_AT(rule) * UINT64_C(8);
+	uint64_t cfa = PA_RULE_N(rule) * UINT64_C(8);
+	uint64_t fp;
+
+	if (pa_likely(kind == PA_RULE_SP)) {
+		cfa += f->sp;
+	} else if (pa_likely(kind == PA_RULE_FP)) {
+		if (pa_unlikely(!reg_value(w, &f->fp, &fp)))
+			return f->fp.at == LOST ? stop(w, PA_WALK_BROKEN) : stop_at(w, f->fp.at);
+		cfa += fp;
+	} else if (kind == PA_RULE_PLT) {
+		cfa = f->sp + 8 + ((f->pc & 15) >= PA_RULE_N(rule)) * UINT64_C(8);
+	} else {
+		struct frame copy = *f;
+		bool more = step_rare(w, &copy, rule);
+
+		*f = copy;
+		return more;
+	}
+	if (pa_unlikely(cfa <= f->sp || cfa & 7))
+		return stop(w, PA_WALK_BROKEN);
+	if (pa_unlikely(!load(w, cfa + (uint64_t)PA_ARCH_RA_OFFSET, &f->pc)))
+		return stop_at(w, cfa);
+	f->sp = cfa;
+	f->fp.at = fp_at ? cfa - fp_at : f->fp.at;
+	f->aux.at = aux_at ? cfa - aux_at : f->aux.at;
+	f->exact = false;
+	return true;
+}
+
+/* Signal trampolines are stepped over silently: the handler was not called from there. */
+static int walk_frames(struct walk *w, struct frame f, uint64_t *frames, int max)
+{
+	int n = 0;
+
+	for (;;) {
+		uint64_t pc = f.pc - !f.exact;
+		uint32_t rule;
+
+		if (pa_unlikely(n == max)) {
+			w->end = PA_WALK_TRUNCATED;
+			return n;
+		}
+		if (pa_unlikely(pc - w->object_lo >= w->object_len) && !enter_object(w, pc)) {
+			frames[n++] = pc;
+			w->end = PA_WALK_NO_TABLE;
+			return n;
+		}
+		rule = pa_table_rule(w->table, (uint32_t)(pc - w->object_lo));
+		frames[n] = pc;
+		n += PA_RULE_KIND(rule) != PA_RULE_SIGNAL;
+		if (pa_unlikely(!step(w, &f, rule)))
+			return n ? n : 1;
+		if (pa_unlikely(!plausible_code(f.pc)) && !f.exact) {
+			w->end = f.pc ? PA_WALK_BROKEN : PA_WALK_COMPLETE;
+			return n;
+		}
+	}
+}
+
+int pa_unwind_walk(const struct pa_regs *regs, const struct pa_stack_view *stack,
+		   const struct pa_stack_view *other, uint64_t *frames, int max,
+		   enum pa_walk_end *ret_end)
+{
+	struct frame f = {.pc = regs->r[PA_REG_PC],
+			  .sp = regs->r[PA_REG_SP],
+			  .fp.value = regs->r[PA_REG_FP],
+			  .aux.value = regs->r[PA_REG_AUX],
+			  .exact = true};
+	struct walk w;
+	int n;
+
+	w.snap = pa_snapshot_enter();
+	w.stack = stack;
+	w.other = other;
+	w.regs = regs;
+	w.signals = 0;
+	no_object(&w);
+	use_view(&w, f.sp);
+	n = walk_frames(&w, f, frames, max);
+	pa_snapshot_leave();
+	*ret_end = w.end;
+	return n;
+}
+
+bool pa_unwind_ready(uint64_t pc)
+{
+	struct walk w;
+	bool ready;
+
+	w.snap = pa_snapshot_enter();
+	ready = enter_object(&w, pc);
+	pa_snapshot_leave();
+	return ready;
+}
