@@ -59,7 +59,7 @@ static void agent_thread(void *delay_ns)
 		pa_futex_wait(&never, 0, until - now);
 	if (pa_unwind_engine_set(pa_config()->unwinder))
 		pa_warn("PPROF_UNWINDER=%s: libunwind is not installed; using table",
-		        pa_config()->unwinder);
+			pa_config()->unwinder);
 	pa_registry_start();
 	pa_http_server_run(pa_thread_spawn_agent);
 }
@@ -117,7 +117,7 @@ static int agent_init(char **env)
 	if (!pa_config()->enabled || !pa_config_wants_program(program_name(name, sizeof(name))))
 		return 0;
 	pa_log_setup((enum pa_log_level)pa_config()->log_level,
-	             pa_config()->log_file[0] ? pa_config()->log_file : NULL);
+		     pa_config()->log_file[0] ? pa_config()->log_file : NULL);
 	pa_mem_limit_set(pa_config()->memory_limit);
 	pa_registry_init(collectors, PA_ARRAY_LEN(collectors), exporters, PA_ARRAY_LEN(exporters));
 	err = pa_threads_init(&thread_events);

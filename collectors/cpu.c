@@ -15,7 +15,7 @@ static _Atomic bool busy;
 static const struct pa_cpu_engine *engine = &pa_cpu_timer;
 
 void pa_cpu_add(struct pa_cpu_build *b, const uint64_t *frames, int count, enum pa_walk_end end,
-                uint64_t weight)
+		uint64_t weight)
 {
 	int64_t values[2] = {(int64_t)weight, (int64_t)(weight * b->period_ns)};
 
@@ -37,7 +37,7 @@ void pa_cpu_add(struct pa_cpu_build *b, const uint64_t *frames, int count, enum 
 }
 
 void pa_cpu_add_pseudo(struct pa_cpu_build *b, enum pa_pseudo what, uint64_t start_routine,
-                       uint64_t weight)
+		       uint64_t weight)
 {
 	uint64_t frames[2] = {PA_PSEUDO_FRAME(what), start_routine};
 	int64_t values[2] = {(int64_t)weight, (int64_t)(weight * b->period_ns)};
@@ -47,8 +47,8 @@ void pa_cpu_add_pseudo(struct pa_cpu_build *b, enum pa_pseudo what, uint64_t sta
 }
 
 void pa_cpu_add_copy(struct pa_cpu_build *b, const struct pa_regs *regs,
-                     const struct pa_stack_view *copy, const uint64_t *kernel, int kernel_count,
-                     uint64_t weight)
+		     const struct pa_stack_view *copy, const uint64_t *kernel, int kernel_count,
+		     uint64_t weight)
 {
 	uint64_t frames[PA_STACK_DEPTH];
 	enum pa_walk_end end;
@@ -74,8 +74,9 @@ static int start(void)
 		return 0;
 	err = pa_cpu_perf.open();
 	if (err)
-		pa_warn("PPROF_CPU_ENGINE=perf: perf_event_open is refused (%s); using the timer engine",
-		        pa_errno_text(err));
+		pa_warn("PPROF_CPU_ENGINE=perf: perf_event_open is refused (%s); using the timer "
+			"engine",
+			pa_errno_text(err));
 	else
 		engine = &pa_cpu_perf;
 	return 0;
@@ -117,14 +118,14 @@ static void comment(const struct pa_cpu_build *b, const struct before *before)
 	pa_profile_comment(b->profile, "cpu engine %s, %u Hz", engine->name, b->hz);
 	if (now.lost > before->lost)
 		pa_profile_comment(b->profile, "%llu samples lost: buffers full",
-		                   (unsigned long long)(now.lost - before->lost));
+				   (unsigned long long)(now.lost - before->lost));
 	if (now.truncated > before->truncated)
 		pa_profile_comment(b->profile, "%llu samples with stacks cut at %d frames",
-		                   (unsigned long long)(now.truncated - before->truncated),
-		                   PA_STACK_DEPTH);
+				   (unsigned long long)(now.truncated - before->truncated),
+				   PA_STACK_DEPTH);
 	if (now.broken > before->broken)
 		pa_profile_comment(b->profile, "%llu samples with stacks that end early",
-		                   (unsigned long long)(now.broken - before->broken));
+				   (unsigned long long)(now.broken - before->broken));
 }
 
 static int run_window(struct pa_window *w, struct pa_cpu_build *b, char *error)
@@ -194,8 +195,9 @@ static void fork_child(void)
 
 const struct pa_collector pa_collector_cpu = {
 	.name = "profile",
-	.summary = "CPU profile. You can specify the duration in the seconds GET parameter. After you "
-		   "get the profile file, use the go tool pprof command to investigate the profile.",
+	.summary =
+		"CPU profile. You can specify the duration in the seconds GET parameter. After you "
+		"get the profile file, use the go tool pprof command to investigate the profile.",
 	.start = start,
 	.collect = collect,
 	.thread_start = thread_start,

@@ -16,8 +16,6 @@
 struct pa_thread;
 struct pa_window;
 
-#define PA_CPU_COPY_MAX (64u << 10) /* most stack bytes of one deferred sample */
-
 /* One window's profile under construction. Agent thread only. */
 struct pa_cpu_build {
 	struct pa_profile *profile;
@@ -27,17 +25,17 @@ struct pa_cpu_build {
 
 /* Adds weight periods of CPU time to a stack; end says how its walk ended. */
 void pa_cpu_add(struct pa_cpu_build *b, const uint64_t *frames, int count, enum pa_walk_end end,
-                uint64_t weight);
+		uint64_t weight);
 
 /* Adds a pseudo frame, under a thread's start routine where that is known (0: not). */
 void pa_cpu_add_pseudo(struct pa_cpu_build *b, enum pa_pseudo what, uint64_t start_routine,
-                       uint64_t weight);
+		       uint64_t weight);
 
 /* Walks a copied stack, bringing the unwinder's tables up to date first, and adds it. kernel
  * frames (leaf first) go in front. */
 void pa_cpu_add_copy(struct pa_cpu_build *b, const struct pa_regs *regs,
-                     const struct pa_stack_view *copy, const uint64_t *kernel, int kernel_count,
-                     uint64_t weight);
+		     const struct pa_stack_view *copy, const uint64_t *kernel, int kernel_count,
+		     uint64_t weight);
 
 struct pa_cpu_engine {
 	const char *name;

@@ -27,7 +27,7 @@
 #include "collectors/cpu_perf.h"
 
 #define CPUS_MAX   1024
-#define EVENTS_MAX 8192      /* threads found at the start times CPUs */
+#define EVENTS_MAX 8192        /* threads found at the start times CPUs */
 #define RINGS_MAX  (16u << 20) /* bytes of all rings together */
 
 struct event {
@@ -67,7 +67,7 @@ static void attr_set(struct perf_event_attr *a, bool kernel)
 	a->config = PERF_COUNT_SW_TASK_CLOCK;
 	a->sample_period = PA_NS_PER_S / pa_config()->cpu_rate;
 	a->sample_type = PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_REGS_USER |
-	                 PERF_SAMPLE_STACK_USER | (kernel ? (uint64_t)PERF_SAMPLE_CALLCHAIN : 0);
+			 PERF_SAMPLE_STACK_USER | (kernel ? (uint64_t)PERF_SAMPLE_CALLCHAIN : 0);
 	a->sample_regs_user = PA_PERF_REGS_MASK;
 	a->sample_stack_user = PA_PERF_STACK;
 	a->disabled = 1;
@@ -275,8 +275,9 @@ static void rings_empty(void)
 		struct perf_event_mmap_page *p = perf.rings[i].page;
 
 		if (p)
-			__atomic_store_n(&p->data_tail, __atomic_load_n(&p->data_head, __ATOMIC_ACQUIRE),
-			                 __ATOMIC_RELEASE);
+			__atomic_store_n(&p->data_tail,
+					 __atomic_load_n(&p->data_head, __ATOMIC_ACQUIRE),
+					 __ATOMIC_RELEASE);
 	}
 }
 
@@ -393,7 +394,7 @@ static void add_missing(struct pa_cpu_build *b)
 	if (used < seen + 2 * b->period_ns || used - seen < used / 50)
 		return;
 	pa_cpu_add_pseudo(b, perf.kernel ? PA_PSEUDO_UNSAMPLED : PA_PSEUDO_KERNEL, 0,
-	                  (used - seen + b->period_ns / 2) / b->period_ns);
+			  (used - seen + b->period_ns / 2) / b->period_ns);
 }
 
 static void stop(struct pa_cpu_build *b)

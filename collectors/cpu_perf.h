@@ -31,6 +31,6 @@ struct pa_perf_sample {
  * perf_event_open(2). with_chain: PERF_SAMPLE_CALLCHAIN was asked for. Points into `record`.
  * 0 or -EINVAL for one that does not add up. Any thread. */
 int pa_perf_sample_parse(const void *record, size_t len, bool with_chain,
-                         struct pa_perf_sample *ret) PA_CHECKED;
+			 struct pa_perf_sample *ret) PA_CHECKED;
 
 #endif

@@ -42,7 +42,8 @@ static void parse_chain(struct cursor *c, struct pa_perf_sample *ret)
 	for (uint64_t i = 0; i < n && !c->bad; i++) {
 		uint64_t ip = take_u64(c);
 
-		if (ip < (uint64_t)PERF_CONTEXT_MAX && ret->kernel_count < (int)PA_ARRAY_LEN(ret->kernel))
+		if (ip < (uint64_t)PERF_CONTEXT_MAX &&
+		    ret->kernel_count < (int)PA_ARRAY_LEN(ret->kernel))
 			ret->kernel[ret->kernel_count++] = ip;
 	}
 }
@@ -50,8 +51,8 @@ static void parse_chain(struct cursor *c, struct pa_perf_sample *ret)
 static void parse_regs(struct cursor *c, struct pa_perf_sample *ret)
 {
 	/* DWARF numbers in the order of the kernel's bits: ax bx cx dx si di bp sp ip r8-r15. */
-	static const uint8_t dwarf[PA_PERF_REGS_COUNT] = {0, 3, 2, 1, 4,  5,  6,  7,  16,
-	                                                  8, 9, 10, 11, 12, 13, 14, 15};
+	static const uint8_t dwarf[PA_PERF_REGS_COUNT] = {0, 3, 2,  1,  4,  5,  6,  7, 16,
+							  8, 9, 10, 11, 12, 13, 14, 15};
 
 	ret->has_user = take_u64(c) != PERF_SAMPLE_REGS_ABI_NONE;
 	if (!ret->has_user)
@@ -76,7 +77,7 @@ static void parse_stack(struct cursor *c, struct pa_perf_sample *ret)
 }
 
 int pa_perf_sample_parse(const void *record, size_t len, bool with_chain,
-                         struct pa_perf_sample *ret)
+			 struct pa_perf_sample *ret)
 {
 	struct cursor c = {.at = record, .left = len};
 	uint64_t pid_tid;

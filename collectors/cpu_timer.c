@@ -177,11 +177,25 @@ static uint64_t missing_periods(const struct pa_thread *t, uint64_t cpu_now)
 	return (used - counted + period / 2) / period;
 }
 
-static enum pa_pseudo missing_reason(const struct pa_thread *t)
+/* blocked_now: whether the thread blocks the sampling signal at this moment, which it may have
+ * begun to do after it got its timer. */
+static enum pa_pseudo missing_reason(const struct pa_thread *t, bool blocked_now)
 {
 	uint32_t reason = atomic_load(&t->cpu_reason);
 
-	return reason ? (enum pa_pseudo)(reason - 1) : PA_PSEUDO_UNSAMPLED;
+	if (reason)
+		return (enum pa_pseudo)(reason - 1);
+	return blocked_now ? PA_PSEUDO_SIGNALS_BLOCKED : PA_PSEUDO_UNSAMPLED;
+}
+
+/* Whether the calling thread blocks the sampling signal. */
+static bool blocked_here(void)
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	return sigismember(&mask, pa_cpu_session.signo) == 1;
 }
 
 static bool counts_now(const struct pa_thread *t)
@@ -194,14 +208,11 @@ static bool counts_now(const struct pa_thread *t)
 static void thread_start(struct pa_thread *t)
 {
 	struct pa_cpu_session *s = &pa_cpu_session;
-	sigset_t mask;
 
 	if (!atomic_load(&s->active) || s->quiet_hooks)
 		return;
 	count_from(t, 0);
-	sigemptyset(&mask);
-	pthread_sigmask(SIG_SETMASK, NULL, &mask);
-	if (sigismember(&mask, s->signo) == 1)
+	if (blocked_here())
 		reason_set(t, PA_PSEUDO_SIGNALS_BLOCKED);
 	else
 		arm(t);
@@ -220,11 +231,13 @@ static void thread_exit(struct pa_thread *t)
 		disarm(t);
 	atomic_fetch_add(&pa_cpu_session.handlers, 1); /* as the handler does: keeps the rings */
 	if (counts_now(t) && !clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now)) {
-		missing = missing_periods(t, (uint64_t)now.tv_sec * PA_NS_PER_S + (uint64_t)now.tv_nsec);
+		missing = missing_periods(t, (uint64_t)now.tv_sec * PA_NS_PER_S +
+						     (uint64_t)now.tv_nsec);
 		r = missing ? pa_ring_reserve(pa_cpu_ring(t->index), sizeof(*r) + 8) : NULL;
 		if (r) {
 			*r = (struct pa_cpu_record){PA_CPU_PSEUDO, 0, (uint32_t)missing,
-			                            (uint32_t)missing_reason(t), t->index};
+						    (uint32_t)missing_reason(t, blocked_here()),
+						    t->index};
 			r->words[0] = t->start_routine;
 			pa_ring_commit(r);
 		}
@@ -294,6 +307,7 @@ static int start(struct pa_cpu_build *b, char *error)
 	if (err)
 		return err;
 	s->period_ns = b->period_ns;
+	s->overrun_max = (uint32_t)(PA_NS_PER_S / b->period_ns);
 	s->copy_all = strcmp(pa_config()->unwinder, "libunwind") == 0;
 	atomic_store(&s->lost, 0);
 	pa_thread_scan(true, NULL, disarm);
@@ -308,19 +322,16 @@ static int start(struct pa_cpu_build *b, char *error)
 
 static void take_record(struct pa_cpu_build *b, const struct pa_cpu_record *r)
 {
-	struct pa_stack_view copy;
-	struct pa_regs regs;
+	const struct pa_cpu_copy *copy = (const struct pa_cpu_copy *)r->words;
+	struct pa_stack_view stack;
 
 	switch (r->kind) {
 	case PA_CPU_STACK:
 		pa_cpu_add(b, r->words, (int)r->count, (enum pa_walk_end)r->end, r->weight);
 		break;
 	case PA_CPU_COPY:
-		memcpy(&regs, r->words, sizeof(regs));
-		copy.lo = regs.r[PA_REG_SP];
-		copy.hi = copy.lo + r->count;
-		copy.bytes = (const uint8_t *)r->words + sizeof(regs);
-		pa_cpu_add_copy(b, &regs, &copy, NULL, 0, r->weight);
+		stack = (struct pa_stack_view){copy->lo, copy->lo + r->count, copy->bytes};
+		pa_cpu_add_copy(b, &copy->regs, &stack, NULL, 0, r->weight);
 		break;
 	case PA_CPU_PSEUDO:
 		pa_cpu_add_pseudo(b, (enum pa_pseudo)r->count, r->words[0], r->weight);
@@ -352,7 +363,8 @@ static void change_signal(void)
 
 	if (signo < 0)
 		return;
-	pa_info("the program uses signal %d itself: sampling goes on with signal %d", s->signo, signo);
+	pa_info("the program uses signal %d itself: sampling goes on with signal %d", s->signo,
+		signo);
 	s->signo = signo;
 	for (uint32_t i = 0, n = pa_threads_limit(); i < n; i++) {
 		struct pa_thread *t = pa_thread_slot(i);
@@ -401,11 +413,16 @@ static void add_missing(struct pa_cpu_build *b)
 	for (uint32_t i = 0, n = pa_threads_limit(); i < n; i++) {
 		struct pa_thread *t = pa_thread_slot(i);
 		pid_t tid = t ? atomic_load(&t->tid) : 0;
-		uint64_t cpu;
+		struct pa_thread_status st = {0};
+		uint64_t cpu, missing;
 
 		if (!tid || atomic_load(&t->cpu_window) != window || pa_clock_thread_cpu(tid, &cpu))
 			continue;
-		pa_cpu_add_pseudo(b, missing_reason(t), t->start_routine, missing_periods(t, cpu));
+		missing = missing_periods(t, cpu);
+		if (!missing || pa_proc_thread_status(tid, &st))
+			continue;
+		pa_cpu_add_pseudo(b, missing_reason(t, signal_blocked(st.blocked)),
+				  t->start_routine, missing);
 	}
 }
 

@@ -16,9 +16,11 @@
 #define PA_CPU_SHARDS     8
 #define PA_CPU_SHARD_SIZE (1u << 20)
 
+#define PA_CPU_COPY_MAX (64u << 10) /* most stack bytes of one deferred sample */
+
 enum pa_cpu_kind {
 	PA_CPU_STACK,  /* words: count frames */
-	PA_CPU_COPY,   /* words: struct pa_regs, then stack bytes from regs.r[PA_REG_SP] on */
+	PA_CPU_COPY,   /* words: struct pa_cpu_copy with count bytes */
 	PA_CPU_PSEUDO, /* count: an enum pa_pseudo; words[0]: the thread's start routine */
 };
 
@@ -31,6 +33,13 @@ struct pa_cpu_record {
 	uint64_t words[];
 };
 
+/* What is needed to walk a stack later. */
+struct pa_cpu_copy {
+	struct pa_regs regs;
+	uint64_t lo; /* address of bytes[0] */
+	uint8_t bytes[];
+};
+
 /* The window in progress; one at a time, so one object. */
 struct pa_cpu_session {
 	_Atomic bool active;
@@ -38,9 +47,10 @@ struct pa_cpu_session {
 	_Atomic uint32_t window;   /* number of this window, from 1 */
 	_Atomic uint64_t lost;     /* samples that found no room, by weight */
 	bool copy_all;             /* every sample is walked on the agent thread (libunwind) */
-	bool quiet_hooks;          /* threads under seccomp: no system calls at thread start, exit */
+	bool quiet_hooks; /* threads under seccomp: no system calls at thread start, exit */
 	int signo;
 	uint64_t period_ns;
+	uint32_t overrun_max; /* expiries counted into one sample; beyond, a signal was blocked */
 	struct pa_ring rings[PA_CPU_SHARDS];
 };
 extern struct pa_cpu_session pa_cpu_session;

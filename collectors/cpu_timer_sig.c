@@ -12,7 +12,10 @@
 #include "collectors/cpu_timer.h"
 
 #define FOREIGN_COPY (32u << 10) /* stack bytes kept where the stack's bounds are not known */
-#define OVERRUN_MAX  3           /* more were not spent here: the signal was blocked meanwhile */
+
+/* Bytes below the stack pointer that belong to the interrupted function (psABI, 3.2.2): registers
+ * saved there, or just popped, are looked up there. The kernel leaves them alone. */
+#define RED_ZONE 128
 
 struct pa_cpu_session pa_cpu_session;
 
@@ -41,23 +44,29 @@ static bool in_region(uintptr_t at, uintptr_t low, uintptr_t end)
 	return low && at >= low && at < end;
 }
 
-/* The stack that sp lies on, up to its end, and the other one that a signal frame may lead to.
- * False: sp lies on none that we know (coroutine, raw clone). */
-static bool stack_views(const struct pa_thread *t, const ucontext_t *uc, uintptr_t sp,
-                        struct pa_stack_view *stack, struct pa_stack_view *other)
+static struct pa_stack_view view_of(uintptr_t sp, uintptr_t low, uintptr_t end)
 {
-	uintptr_t alt = (uintptr_t)uc->uc_stack.ss_sp;
-	uintptr_t low = t->stack_low, end = t->stack_end;
+	uintptr_t lo = sp - low > RED_ZONE ? sp - RED_ZONE : low;
+
+	return (struct pa_stack_view){lo, end, (const uint8_t *)lo};
+}
+
+/* The stack that sp lies on, from its red zone to its end, and the other one that a signal frame
+ * may lead to. False: sp lies on none that we know (coroutine, raw clone). */
+static bool stack_views(const struct pa_thread *t, const ucontext_t *uc, uintptr_t sp,
+			struct pa_stack_view *stack, struct pa_stack_view *other)
+{
+	uintptr_t alt = (uintptr_t)uc->uc_stack.ss_sp, alt_end = alt + uc->uc_stack.ss_size;
+	uintptr_t low = t->stack_low;
 
 	*other = (struct pa_stack_view){0};
-	if (in_region(sp, low, end)) {
-		*stack = (struct pa_stack_view){sp, end, (const uint8_t *)sp};
+	if (in_region(sp, low, t->stack_end)) {
+		*stack = view_of(sp, low, t->stack_end);
 		return true;
 	}
-	if (uc->uc_stack.ss_flags & SS_DISABLE || !in_region(sp, alt, alt + uc->uc_stack.ss_size))
+	if (uc->uc_stack.ss_flags & SS_DISABLE || !in_region(sp, alt, alt_end))
 		return false;
-	end = alt + uc->uc_stack.ss_size;
-	*stack = (struct pa_stack_view){sp, end, (const uint8_t *)sp};
+	*stack = view_of(sp, alt, alt_end);
 	if (low)
 		*other = (struct pa_stack_view){low, t->stack_end, (const uint8_t *)low};
 	return true;
@@ -81,22 +90,25 @@ static bool put_frames(const struct pa_thread *t, int n, enum pa_walk_end end, u
 /* Keeps registers and stack for the agent thread. stack NULL: bounds unknown, copied with care
  * for what may not be mapped. False when the ring has no room. */
 static bool put_copy(const struct pa_thread *t, const struct pa_regs *regs,
-                     const struct pa_stack_view *stack, uint32_t weight)
+		     const struct pa_stack_view *stack, uint32_t weight)
 {
-	size_t len = stack ? PA_MIN(stack->hi - stack->lo, (size_t)(64u << 10)) : FOREIGN_COPY;
+	size_t len = stack ? PA_MIN(stack->hi - stack->lo, (size_t)PA_CPU_COPY_MAX) : FOREIGN_COPY;
 	struct pa_cpu_record *r;
-	uint8_t *bytes;
+	struct pa_cpu_copy *copy;
 	ssize_t got = (ssize_t)len;
 
-	r = pa_ring_reserve(pa_cpu_ring(t->index), (uint32_t)(sizeof(*r) + sizeof(*regs) + len));
+	r = pa_ring_reserve(pa_cpu_ring(t->index), (uint32_t)(sizeof(*r) + sizeof(*copy) + len));
 	if (!r)
 		return false;
-	bytes = (uint8_t *)r->words + sizeof(*regs);
-	memcpy(r->words, regs, sizeof(*regs));
-	if (stack)
-		memcpy(bytes, stack->bytes, len);
-	else
-		got = pa_peek(regs->r[PA_REG_SP], bytes, len);
+	copy = (struct pa_cpu_copy *)r->words;
+	copy->regs = *regs;
+	if (stack) {
+		copy->lo = stack->lo;
+		memcpy(copy->bytes, stack->bytes, len);
+	} else {
+		copy->lo = regs->r[PA_REG_SP] - RED_ZONE;
+		got = pa_peek(copy->lo, copy->bytes, len);
+	}
 	*r = (struct pa_cpu_record){PA_CPU_COPY, 0, weight, got > 0 ? (uint32_t)got : 0, t->index};
 	pa_ring_commit(r);
 	return true;
@@ -138,7 +150,7 @@ void pa_cpu_timer_handler(int signo, siginfo_t *info, void *ucontext)
 	 * handlers; we count ourselves, then look at `active` (both seq_cst). */
 	atomic_fetch_add(&s->handlers, 1);
 	if (atomic_load(&s->active) && atomic_load(&t->cpu_window) == atomic_load(&s->window)) {
-		uint32_t weight = 1 + (uint32_t)PA_MIN(info->si_overrun, OVERRUN_MAX);
+		uint32_t weight = 1 + PA_MIN((uint32_t)info->si_overrun, s->overrun_max);
 
 		atomic_fetch_add_explicit(&t->cpu_ticks, weight, memory_order_relaxed);
 		if (!sample(t, ucontext, weight))

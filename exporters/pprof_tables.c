@@ -6,8 +6,10 @@
  * information; in square brackets, pprof knows that there is no file. Code in no mapping (an
  * object that was unloaded) has mapping 0, which all readers know. */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
+#include "agent/base/fmt.h"
 #include "agent/symbols/symbols.h"
 #include "exporters/pprof_tables.h"
 
@@ -75,17 +77,45 @@ static uint32_t mapping_of(const struct pa_pprof_tables *t, uint64_t address)
 	return 0;
 }
 
+/* Code without a name gets the one of its file and place in it, such as "libc.so.6+0x27249": other
+ * than the address it is the same in every run, so that `pprof -diff_base` and whoever stores
+ * profiles can match it. Only what is in no file is called by its address. */
+static const char *place_name(struct pa_pprof_tables *t, const struct pa_symbol *symbol,
+			      uint64_t address)
+{
+	char text[288]; /* longest file name and 16 digits */
+	size_t count;
+	const struct pa_mapping *m = pa_symbols_mappings(t->symbols, &count);
+	const char *base;
+
+	if (symbol->mapping >= count)
+		return symbol->name;
+	m += symbol->mapping;
+	base = strrchr(m->file, '/');
+	if (m->file[0] != '/' || base == m->file + 1) /* "[vdso]", "//anon" */
+		return symbol->name;
+	pa_fmt(text, sizeof(text), "%.255s+0x%" PRIx64, base + 1, address - m->start + m->offset);
+	return pa_arena_strndup(&t->arena, text, strlen(text));
+}
+
 static int code_add(struct pa_pprof_tables *t, struct pa_pprof_location *l)
 {
 	struct pa_symbol symbol;
+	size_t count;
 
 	if (t->no_symbols && !pa_symbols_is_kernel(l->address)) {
 		l->mapping = mapping_of(t, l->address);
 		return 0;
 	}
 	pa_symbols_resolve(t->symbols, l->address, &symbol);
-	if (symbol.mapping != PA_NO_MAPPING)
+	pa_symbols_mappings(t->symbols, &count);
+	if (symbol.mapping < count)
 		l->mapping = (uint32_t)symbol.mapping + 1;
+	if (!symbol.known) {
+		symbol.name = symbol.system_name = place_name(t, &symbol, l->address);
+		if (!symbol.name)
+			return -ENOMEM;
+	}
 	return function_add(t, symbol.name, symbol.system_name, &l->function);
 }
 

@@ -58,7 +58,7 @@ struct pa_pprof_tables {
 	struct pa_pprof_head head;
 };
 
-/* Fills zeroed tables. 0 or -errno; done in both cases. Agent thread only. */
+/* Fills zeroed tables; call done also after a failure. 0 or -errno. Agent thread only. */
 int pa_pprof_tables_init(struct pa_pprof_tables *t, const struct pa_profile *p,
 			 bool no_symbols) PA_CHECKED;
 void pa_pprof_tables_done(struct pa_pprof_tables *t);

@@ -10,6 +10,7 @@
 
 /* Sets the budget of the whole agent in bytes (default 64 MiB). Any thread. */
 void pa_mem_limit_set(size_t bytes);
+size_t pa_mem_limit(void);
 
 /* Bytes mapped now, and requests refused since start because of the budget. Any thread. */
 size_t pa_mem_used(void);

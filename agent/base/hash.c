@@ -47,23 +47,35 @@ static int grow(struct pa_map64 *m)
 	return 0;
 }
 
+/* For one key more at a load of 70 %. */
+static bool has_room(const struct pa_map64 *m)
+{
+	return m->count < m->capacity / 10 * 7;
+}
+
 int pa_map64_put(struct pa_map64 *m, uint64_t key, uint64_t value)
 {
-	struct pa_map64_slot *slot = m->capacity ? slot_of(m, key) : NULL;
+	struct pa_map64_slot *slot;
 
-	if (slot && slot->key) {
-		slot->value = value;
-		return 0;
-	}
-	if (m->count >= m->capacity / 10 * 7) {
+	if (!m->capacity) {
 		int r = grow(m);
 
 		if (r < 0)
 			return r;
-		slot = slot_of(m, key);
 	}
-	*slot = (struct pa_map64_slot){.key = key ? key : 1, .value = value};
-	m->count++;
+	slot = slot_of(m, key);
+	if (!slot->key) {
+		if (!has_room(m)) {
+			int r = grow(m);
+
+			if (r < 0)
+				return r;
+			slot = slot_of(m, key);
+		}
+		slot->key = key ? key : 1;
+		m->count++;
+	}
+	slot->value = value;
 	return 0;
 }
 

@@ -7,8 +7,8 @@
 
 enum pa_log_level { PA_LOG_OFF, PA_LOG_WARN, PA_LOG_INFO, PA_LOG_DEBUG };
 
-/* Lines above `level` are dropped. path NULL: stderr; else the file is opened for each line, so
- * that neither the host closing descriptors nor log rotation disturbs it (to stderr when that
+/* Lines above `level` are dropped. path NULL or "": stderr; else the file is opened for each line,
+ * so that neither the host closing descriptors nor log rotation disturbs it (to stderr when that
  * fails). path must stay valid. Remembers what descriptor 2 is, so that nothing is written into
  * what the host may get under that number later. Call it in the constructor. */
 void pa_log_setup(enum pa_log_level level, const char *path);

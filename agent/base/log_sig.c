@@ -121,8 +121,8 @@ static void write_quietly(int fd, const char *text, size_t len)
 /* A descriptor below 3 would be taken for the standard one that the host has closed. */
 static int open_log(const char *path)
 {
-	int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
-	int fd = (int)pa_sys(SYS_openat, AT_FDCWD, path, flags, 0600);
+	int flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
+	int fd = (int)pa_sys(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, 0600);
 
 	return fd < 3 ? pa_fd_high(fd) : fd;
 }
@@ -130,7 +130,7 @@ static int open_log(const char *path)
 static void emit(const char *text, size_t len)
 {
 	const char *path = atomic_load_explicit(&log_path, memory_order_acquire);
-	int fd = path ? open_log(path) : -1;
+	int fd = path && *path ? open_log(path) : -1;
 
 	if (fd >= 0) {
 		write_quietly(fd, text, len);

@@ -21,6 +21,11 @@ void pa_mem_limit_set(size_t bytes)
 	atomic_store_explicit(&mem_limit, bytes, memory_order_relaxed);
 }
 
+size_t pa_mem_limit(void)
+{
+	return atomic_load_explicit(&mem_limit, memory_order_relaxed);
+}
+
 size_t pa_mem_used(void)
 {
 	return atomic_load_explicit(&mem_used, memory_order_relaxed);

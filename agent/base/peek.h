@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Reading memory that may vanish at any moment (a library being dlclose'd, a stack being
- * unmapped) without a fault: process_vm_readv(2) on ourselves, /proc/self/mem where that system
- * call is refused. */
+ * unmapped) without a fault: process_vm_readv(2) on ourselves; /proc/self/mem where that system
+ * call is refused, or where a seccomp filter might kill for it. That file needs a free descriptor
+ * and cannot be opened once the process has given up its user id (prctl(2), PR_SET_DUMPABLE). */
 #ifndef PA_BASE_PEEK_H
 #define PA_BASE_PEEK_H
 

@@ -39,10 +39,10 @@ static const struct pa_config defaults = {
 
 /* Rows that say where the log goes and whether there is one come first. */
 static const struct pa_config_row rows[] = {
-	{"PPROF_LOG", "warn", "what goes to the log: nothing, what is wrong, also requests, all",
-	 "off, warn, info, debug", PA_CONFIG_LEVEL, FIELD(log_level), 0, 0},
 	{"PPROF_LOG_FILE", "stderr", "file that log lines are appended to", "a path",
 	 PA_CONFIG_PATH, FIELD(log_file), 0, 0},
+	{"PPROF_LOG", "warn", "what goes to the log: nothing, what is wrong, also requests, all",
+	 "off, warn, info, debug", PA_CONFIG_LEVEL, FIELD(log_level), 0, 0},
 	{"APP_ENVIRONMENT", "", "`production` turns the default of PPROF_ENABLED to `false`", NULL,
 	 PA_CONFIG_READ_BY, 0, 0, 0},
 	{"PPROF_ENABLED", "true", "`false`: the agent does nothing at all", "true or false",
@@ -235,7 +235,7 @@ static void load(char *const *env, const char *program, struct pa_config *cfg)
 	cfg->enabled = !(app && !strcasecmp(app, "production"));
 	for (size_t i = 0; i < PA_ARRAY_LEN(rows); i++) {
 		load_row(&rows[i], env, cfg);
-		if (is_row(&rows[i], "PPROF_LOG_FILE"))
+		if (is_row(&rows[i], "PPROF_LOG_FILE") || is_row(&rows[i], "PPROF_LOG"))
 			pa_log_setup((enum pa_log_level)cfg->log_level,
 				     *cfg->log_file ? cfg->log_file : NULL);
 		/* The rest would only cost the host's start-up time, and its lines come from

@@ -129,6 +129,12 @@ static struct record *find(const struct profile *p, const uint64_t *frames, size
 	return NULL;
 }
 
+/* A profile that took all memory could not be named and encoded any more. */
+static bool has_room(const struct profile *p)
+{
+	return !p->full && pa_mem_used() <= pa_mem_limit() / 4 * 3;
+}
+
 static struct record *record_new(struct profile *p, const uint64_t *frames, size_t count,
 				 uint64_t key)
 {
@@ -137,7 +143,7 @@ static struct record *record_new(struct profile *p, const uint64_t *frames, size
 
 	if (count > (PTRDIFF_MAX - sizeof(*r)) / sizeof(*frames))
 		return NULL;
-	if (pa_pages_grow(&records, &p->records_cap, (p->count + 1) * sizeof(*p->records)))
+	if (pa_pages_grow(&records, &p->records_cap, (p->count + 1) * sizeof(struct record *)))
 		return NULL;
 	p->records = records;
 	r = pa_arena_alloc(&p->arena, sizeof(*r) + count * sizeof(*frames));
@@ -164,7 +170,7 @@ void pa_profile_add(struct pa_profile *pub, const uint64_t *frames, size_t count
 	/* What another profile could not hold, when profiles are added up. */
 	if (count > 1 || frames[0] != p->leftover.frame) {
 		r = find(p, frames, count, &key);
-		if (!r && !p->full) {
+		if (!r && has_room(p)) {
 			r = record_new(p, frames, count, key);
 			p->full = !r;
 		}

@@ -55,7 +55,8 @@ void pa_profile_free(struct pa_profile *p); /* NULL is fine */
 
 /* Adds values[type_count] to the sample with this stack: leaf first, addresses as
  * pa_unwind_walk writes them; no frames become PA_PSEUDO_NO_STACK. Sums stop at the ends of
- * int64_t. Once memory was refused, every new stack is added to PA_PSEUDO_NO_MEMORY. */
+ * int64_t. New stacks that come while three quarters of the agent's memory are in use are added
+ * to PA_PSEUDO_NO_MEMORY; once memory was refused, all are. */
 void pa_profile_add(struct pa_profile *p, const uint64_t *frames, size_t count,
 		    const int64_t *values);
 

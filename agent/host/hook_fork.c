@@ -14,7 +14,7 @@ struct winsize;
 PA_EXPORT pid_t fork(void);
 PA_EXPORT int daemon(int nochdir, int noclose);
 PA_EXPORT int forkpty(int *master, char *name, const struct termios *termp,
-                      const struct winsize *winp);
+		      const struct winsize *winp);
 
 pid_t fork(void)
 {

@@ -58,12 +58,12 @@ static void *run(void *arg)
 	atomic_store_explicit(&s->taken, 0, memory_order_release);
 	/* glibc and musl put the thread control block at the top of the stack block. */
 	pa_thread_enter((uintptr_t)__builtin_thread_pointer(), stack_size,
-	                (uint64_t)(uintptr_t)routine);
+			(uint64_t)(uintptr_t)routine);
 	return routine(routine_arg);
 }
 
 PA_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
-                             void *(*routine)(void *), void *arg)
+			     void *(*routine)(void *), void *arg)
 {
 	struct start *s;
 	int err;

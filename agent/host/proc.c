@@ -11,7 +11,7 @@
 
 /* The number behind "\nKey:" and blanks; `otherwise` when the line is missing. */
 static uint64_t field(const char *text, size_t len, const char *key, unsigned base,
-                      uint64_t otherwise)
+		      uint64_t otherwise)
 {
 	const char *at = memmem(text, len, key, strlen(key)), *end = text + len;
 	uint64_t value;

@@ -30,7 +30,7 @@ static void view_unlock(const sigset_t *before)
 }
 
 static int install(const struct pa_signal_slot *slot, int signo, const struct sigaction *like,
-                   struct sigaction *old)
+		   struct sigaction *old)
 {
 	struct sigaction act = {.sa_sigaction = slot->handler};
 

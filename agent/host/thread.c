@@ -13,14 +13,10 @@
 #include "agent/host/thread_table.h"
 #include "agent/host/tid.h"
 
-#define CHUNK_SLOTS 64
-#define CHUNKS      (PA_THREADS_MAX / CHUNK_SLOTS)
-
 static struct {
 	_Atomic bool active;
 	struct pa_thread_events events;
 	pthread_key_t exit_key;
-	_Atomic(struct pa_thread *) chunks[CHUNKS];
 	_Atomic uint32_t limit;     /* slots handed out at least once */
 	_Atomic uint64_t free_list; /* tag << 32 | index + 1; the tag defeats ABA */
 	_Atomic uint64_t seen, dropped;
@@ -51,28 +47,19 @@ uint64_t pa_threads_seen(void)
 /* The chunk's slots, mapped on first use; a loser of the race gives its pages back. */
 static struct pa_thread *chunk_get(uint32_t chunk)
 {
-	struct pa_thread *slots = atomic_load_explicit(&table.chunks[chunk], memory_order_acquire);
+	struct pa_thread *slots =
+		atomic_load_explicit(&pa_thread_chunks[chunk], memory_order_acquire);
 	struct pa_thread *expected = NULL;
 
 	if (slots)
 		return slots;
-	slots = pa_pages_alloc(CHUNK_SLOTS * sizeof(*slots));
+	slots = pa_pages_alloc(PA_THREAD_CHUNK * sizeof(*slots));
 	if (!slots)
 		return NULL;
-	if (atomic_compare_exchange_strong(&table.chunks[chunk], &expected, slots))
+	if (atomic_compare_exchange_strong(&pa_thread_chunks[chunk], &expected, slots))
 		return slots;
-	pa_pages_free(slots, CHUNK_SLOTS * sizeof(*slots));
+	pa_pages_free(slots, PA_THREAD_CHUNK * sizeof(*slots));
 	return expected;
-}
-
-struct pa_thread *pa_thread_slot(uint32_t i)
-{
-	struct pa_thread *slots;
-
-	if (i >= PA_THREADS_MAX)
-		return NULL;
-	slots = atomic_load_explicit(&table.chunks[i / CHUNK_SLOTS], memory_order_acquire);
-	return slots ? &slots[i % CHUNK_SLOTS] : NULL;
 }
 
 static struct pa_thread *free_list_pop(void)
@@ -107,16 +94,16 @@ static struct pa_thread *slot_fresh(void)
 	do {
 		if (i >= PA_THREADS_MAX)
 			return NULL;
-		if (!chunk_get(i / CHUNK_SLOTS))
+		if (!chunk_get(i / PA_THREAD_CHUNK))
 			return NULL;
 	} while (!atomic_compare_exchange_weak(&table.limit, &i, i + 1));
-	slots = chunk_get(i / CHUNK_SLOTS);
-	slots[i % CHUNK_SLOTS].index = i;
-	return &slots[i % CHUNK_SLOTS];
+	slots = chunk_get(i / PA_THREAD_CHUNK);
+	slots[i % PA_THREAD_CHUNK].index = i;
+	return &slots[i % PA_THREAD_CHUNK];
 }
 
-struct pa_thread *pa_thread_claim(pid_t tid, uint32_t state, uintptr_t stack_end,
-                                  size_t stack_size, uint64_t start_routine)
+struct pa_thread *pa_thread_claim(pid_t tid, uint32_t state, uintptr_t stack_end, size_t stack_size,
+				  uint64_t start_routine)
 {
 	struct pa_thread *t = free_list_pop();
 
@@ -233,7 +220,7 @@ int pa_threads_init(const struct pa_thread_events *events)
 	pa_tid_init();
 	table.events = *events;
 	self_slot = pa_thread_claim(pa_tid_self(), PA_THREAD_HOOKED, (uintptr_t)__libc_stack_end,
-	                            main_stack_size(), 0);
+				    main_stack_size(), 0);
 	if (self_slot)
 		(void)pthread_setspecific(table.exit_key, self_slot);
 	if (!self_slot)

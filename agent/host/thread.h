@@ -34,14 +34,14 @@ struct pa_thread {
 	uint64_t start_routine; /* function given to pthread_create */
 
 	/* The CPU collector's, see collectors/cpu_timer.c. */
-	_Atomic int64_t cpu_timer;    /* kernel timer id + 1, 0 none, -1 being set up or torn down */
-	_Atomic uint32_t cpu_reason;  /* why there is no timer: enum pa_pseudo + 1, 0 no reason */
+	_Atomic int64_t cpu_timer;   /* kernel timer id + 1, 0 none, -1 being set up or torn down */
+	_Atomic uint32_t cpu_reason; /* why there is no timer: enum pa_pseudo + 1, 0 no reason */
 	_Atomic uint32_t cpu_timer_generation; /* of the slot when cpu_timer was set */
-	_Atomic uint32_t cpu_handling; /* its handler is running: frames[] is in use */
-	_Atomic uint64_t cpu_ticks;   /* weight of the samples since cpu_start */
-	_Atomic uint64_t cpu_start;   /* its CPU clock when counting began */
-	_Atomic uint32_t cpu_window;  /* window that the two above belong to */
-	uint64_t frames[256];         /* where its signal handler collects a stack */
+	_Atomic uint32_t cpu_handling;         /* its handler is running: frames[] is in use */
+	_Atomic uint64_t cpu_ticks;            /* weight of the samples since cpu_start */
+	_Atomic uint64_t cpu_start;            /* its CPU clock when counting began */
+	_Atomic uint32_t cpu_window;           /* window that the two above belong to */
+	uint64_t frames[256];                  /* where its signal handler collects a stack */
 };
 
 /* What to call when a host thread starts and exits, on that thread, in the host's context: no
@@ -71,7 +71,8 @@ void pa_thread_enter(uintptr_t stack_end, size_t stack_size, uint64_t start_rout
 /* Brings the table in line with /proc/self/task: adds threads nobody announced, releases slots
  * of threads that are gone; tells `added` and `gone` (before the release). Does nothing when the
  * number of threads is as before, unless forced. Agent thread only, one at a time. */
-void pa_thread_scan(bool force, void (*added)(struct pa_thread *), void (*gone)(struct pa_thread *));
+void pa_thread_scan(bool force, void (*added)(struct pa_thread *),
+		    void (*gone)(struct pa_thread *));
 
 /* Starts a detached thread of the agent: every signal blocked, 256 KiB of stack, named `name`
  * (15 characters). 0 or -errno. Agent thread only, and the constructor. */

@@ -5,10 +5,14 @@
 
 #include "agent/host/thread.h"
 
+/* The slots, in chunks that are mapped when first needed and never unmapped. */
+#define PA_THREAD_CHUNK 64
+extern _Atomic(struct pa_thread *) pa_thread_chunks[PA_THREADS_MAX / PA_THREAD_CHUNK];
+
 /* Takes a free slot and publishes it with this tid and state. NULL when the table is full or
  * memory is short. stack_size 0: not known. Any thread. */
-struct pa_thread *pa_thread_claim(pid_t tid, uint32_t state, uintptr_t stack_end,
-                                  size_t stack_size, uint64_t start_routine);
+struct pa_thread *pa_thread_claim(pid_t tid, uint32_t state, uintptr_t stack_end, size_t stack_size,
+				  uint64_t start_routine);
 
 /* Frees the slot if it still is in `state`; false when somebody changed it. Any thread. */
 bool pa_thread_release(struct pa_thread *t, uint32_t state);

@@ -13,7 +13,7 @@
 #include "agent/core/config.h"
 #include "agent/http/conn.h"
 
-#define BACKLOG 128
+#define BACKLOG 1024 /* the kernel caps it at net.core.somaxconn */
 
 union address {
 	struct sockaddr any;

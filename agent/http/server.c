@@ -20,7 +20,7 @@
 #define WATCH_NS        PA_NS_PER_S
 #define ACCEPT_PAUSE_NS (100 * PA_NS_PER_MS)
 #define LOOK_NS         (20 * PA_NS_PER_MS)
-#define ACCEPT_ROUNDS   16
+#define ACCEPT_ROUNDS   64
 #define STOP_WAIT_NS    (80 * PA_NS_PER_MS)
 
 _Atomic uint16_t pa_http_port;

@@ -260,9 +260,11 @@ int pa_elf_open_image(struct pa_elf *ret, uint64_t head)
 
 static bool holds_offset(const struct pa_elf_segment *s, uint64_t offset)
 {
-	uint64_t first = s->offset & ~(PAGE_GRANULE - 1);
+	uint64_t first = s->offset & ~(PAGE_GRANULE - 1); /* whole pages are mapped */
 
-	return s->filesz && offset >= first && offset - first < s->filesz + (s->offset - first);
+	if (!s->filesz || offset < first)
+		return false;
+	return offset < s->offset || offset - s->offset < s->filesz;
 }
 
 int pa_elf_bias(const struct pa_elf *e, uint64_t addr, uint64_t offset, uint64_t *ret_bias)

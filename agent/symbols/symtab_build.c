@@ -59,8 +59,11 @@ static void radix_pass(const struct pa_symtab_entry *from, struct pa_symtab_entr
 void pa_symtab_sort(struct pa_symtab_entry *entries, size_t count)
 {
 	const size_t bytes = count * sizeof(*entries);
-	struct pa_symtab_entry *copy = pa_pages_alloc(bytes);
+	struct pa_symtab_entry *copy;
 
+	if (count < 2)
+		return;
+	copy = pa_pages_alloc(bytes);
 	if (!copy) {
 		pa_sort(entries, count, sizeof(*entries), compare_start, NULL);
 		return;

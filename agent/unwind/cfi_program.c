@@ -131,7 +131,10 @@ static void advance(struct machine *m, uint64_t n)
 
 static void set_offset(struct machine *m, uint64_t reg, int64_t n)
 {
-	set_place(m, reg, place_at(PA_PLACE_CFA, 0, factored(m, n)));
+	struct pa_place *column = column_of(m, reg);
+
+	if (column)
+		*column = place_at(PA_PLACE_CFA, 0, factored(m, n));
 }
 
 /* The value itself is CFA + n, not something in memory: only "the stack pointer is the CFA" is

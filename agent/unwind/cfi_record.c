@@ -10,8 +10,9 @@
 
 bool pa_cfi_next(const struct pa_eh_frame *eh, uint32_t *at, struct pa_cfi_record *ret)
 {
-	struct pa_dwarf d = {
-		.p = eh->data + *at, .end = eh->data + eh->len, .addr = eh->addr + *at};
+	struct pa_dwarf d = {.p = eh->data + *at,
+			     .end = eh->data + eh->len,
+			     .bias = eh->addr - (uint64_t)eh->data};
 	struct pa_cfi_record r = {0};
 	uint64_t len = pa_dwarf_u32(&d);
 	uint32_t id_at, id;
@@ -48,7 +49,7 @@ static bool read_augmentation(struct pa_cfi_cie *cie, const char *letters, struc
 
 	if (!data)
 		return false;
-	a = (struct pa_dwarf){.p = data, .end = data + len, .addr = d->addr - len};
+	a = (struct pa_dwarf){.p = data, .end = data + len, .bias = d->bias};
 	for (; *letters; letters++) {
 		switch (*letters) {
 		case 'R':

@@ -27,7 +27,7 @@
 
 struct pa_dwarf {
 	const uint8_t *p, *end;
-	uint64_t addr; /* address that *p has in the process */
+	uint64_t bias; /* the address that *p has in the process, minus p */
 	bool bad;
 };
 
@@ -46,7 +46,6 @@ static inline const uint8_t *pa_dwarf_bytes(struct pa_dwarf *d, uint64_t n)
 		return NULL;
 	}
 	d->p += n;
-	d->addr += n;
 	return p;
 }
 
@@ -142,7 +141,7 @@ static inline uint64_t pa_dwarf_value(struct pa_dwarf *d, uint8_t encoding)
  * x86-64 and aarch64 and would need bases or memory that are not at hand: bad. */
 static inline uint64_t pa_dwarf_pointer(struct pa_dwarf *d, uint8_t encoding)
 {
-	uint64_t at = d->addr;
+	uint64_t at = (uint64_t)d->p + d->bias;
 	uint64_t v = pa_dwarf_value(d, encoding);
 
 	if (encoding & PA_PE_INDIRECT)

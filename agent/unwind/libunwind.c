@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  * libunwind as the engine for copied stacks, through its interface for remote processes: stack
- * words come from the copy, unwind information from this process. Only its types are used at
- * build time; the library is opened privately, because linking it would let its _Unwind_*
- * functions take over the host's C++ exceptions. It allocates with the host's malloc and takes
+ * words come from the copy, unwind information from this process. It is opened privately, because
+ * linking it would let its _Unwind_* functions take over the host's C++ exceptions. It allocates with the host's malloc and takes
  * the loader's lock, so it is for checking only. */
 #include <dlfcn.h>
 #include <errno.h>
-#include <libunwind-x86_64.h>
 #include <string.h>
 
 #include "agent/base/arena.h"
 #include "agent/base/peek.h"
 #include "agent/unwind/arch.h"
 #include "agent/unwind/dwarf_read.h"
+#include "agent/unwind/libunwind_abi.h"
 #include "agent/unwind/snapshot.h"
 #include "agent/unwind/unwind.h"
 
@@ -36,14 +35,13 @@ struct remote {
 
 /* X(return type, name, parameters): functions of libunwind-x86_64.so, without their prefix. */
 #define FUNCTIONS(X)                                                                               \
-	X(unw_addr_space_t, create_addr_space, (unw_accessors_t *, int))                           \
-	X(int, set_caching_policy, (unw_addr_space_t, unw_caching_policy_t))                       \
-	X(int, init_remote, (unw_cursor_t *, unw_addr_space_t, void *))                            \
-	X(int, step, (unw_cursor_t *))                                                             \
-	X(int, get_reg, (unw_cursor_t *, int, unw_word_t *))                                       \
-	X(int, is_signal_frame, (unw_cursor_t *))                                                  \
+	X(unwind_space, create_addr_space, (struct unwind_accessors *, int))                       \
+	X(int, set_caching_policy, (unwind_space, int))                                            \
+	X(int, init_remote, (struct unwind_cursor *, unwind_space, void *))                        \
+	X(int, step, (struct unwind_cursor *))                                                     \
+	X(int, get_reg, (struct unwind_cursor *, int, uint64_t *))                                 \
 	X(int, dwarf_search_unwind_table,                                                          \
-	  (unw_addr_space_t, unw_word_t, unw_dyn_info_t *, unw_proc_info_t *, int, void *))
+	  (unwind_space, uint64_t, struct unwind_dyn_info *, void *, int, void *))
 
 static struct {
 #define FIELD(ret, name, params) ret(*name) params;
@@ -52,7 +50,7 @@ static struct {
 } lib;
 
 static bool use_libunwind;
-static unw_addr_space_t space;
+static unwind_space space;
 static struct cached_page *cache;
 
 /* What the page holds; reads it when it is not at hand. */
@@ -89,14 +87,14 @@ static bool read_object(struct remote *r, uint64_t addr, uint64_t *ret)
 	return true;
 }
 
-static int access_mem(unw_addr_space_t as, unw_word_t addr, unw_word_t *value, int write, void *arg)
+static int access_mem(unwind_space as, uint64_t addr, uint64_t *value, int write, void *arg)
 {
 	struct remote *r = arg;
 	const struct pa_stack_view *v = r->copy;
 
 	(void)as;
 	if (write)
-		return -UNW_EINVAL;
+		return -UNWIND_EINVAL;
 	if (addr >= v->lo && addr < v->hi && v->hi - addr >= sizeof(*value)) {
 		memcpy(value, v->bytes + (addr - v->lo), sizeof(*value));
 		return 0;
@@ -104,31 +102,29 @@ static int access_mem(unw_addr_space_t as, unw_word_t addr, unw_word_t *value, i
 	if (read_object(r, addr, value))
 		return 0;
 	r->left_copy |= addr >= v->hi - 7;
-	return -UNW_EINVAL;
+	return -UNWIND_EINVAL;
 }
 
-static int access_reg(unw_addr_space_t as, unw_regnum_t reg, unw_word_t *value, int write,
-		      void *arg)
+static int access_reg(unwind_space as, int reg, uint64_t *value, int write, void *arg)
 {
 	const struct remote *r = arg;
 
 	(void)as;
 	if (write || reg < 0 || reg >= PA_REG_COUNT)
-		return -UNW_EBADREG;
+		return -UNWIND_EBADREG;
 	*value = r->regs->r[reg]; /* libunwind numbers them as DWARF does */
 	return 0;
 }
 
-static int access_fpreg(unw_addr_space_t as, unw_regnum_t reg, unw_fpreg_t *value, int write,
-			void *arg)
+static int access_fpreg(unwind_space as, int reg, void *value, int write, void *arg)
 {
 	(void)as, (void)reg, (void)value, (void)write, (void)arg;
-	return -UNW_EBADREG;
+	return -UNWIND_EBADREG;
 }
 
 /* The search table of an .eh_frame_hdr, in the only form that linkers write and libunwind reads:
  * version 1, a relative 4-byte pointer, a 4-byte count, pairs of 4 bytes relative to the header. */
-static bool search_table(struct remote *r, const struct pa_object *o, unw_dyn_info_t *di)
+static bool search_table(struct remote *r, const struct pa_object *o, struct unwind_dyn_info *di)
 {
 	static const uint8_t form[4] = {1, PA_PE_PCREL | PA_PE_SDATA4, PA_PE_UDATA4, 0x3b};
 	uint64_t head, count;
@@ -139,34 +135,33 @@ static bool search_table(struct remote *r, const struct pa_object *o, unw_dyn_in
 	memset(di, 0, sizeof(*di));
 	di->start_ip = o->lo;
 	di->end_ip = o->hi;
-	di->format = UNW_INFO_FORMAT_REMOTE_TABLE;
-	di->u.rti.segbase = o->eh_frame_hdr;
-	di->u.rti.table_data = o->eh_frame_hdr + 12;
-	di->u.rti.table_len = (uint32_t)count * UINT64_C(8) / sizeof(unw_word_t);
+	di->format = UNWIND_FORMAT_REMOTE_TABLE;
+	di->segbase = o->eh_frame_hdr;
+	di->table_data = o->eh_frame_hdr + 12;
+	di->table_len = (uint32_t)count * UINT64_C(8) / sizeof(uint64_t);
 	return true;
 }
 
-static int find_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *info,
-			  int need_unwind_info, void *arg)
+static int find_proc_info(unwind_space as, uint64_t ip, void *info, int need_unwind_info, void *arg)
 {
 	struct remote *r = arg;
 	const struct pa_snapshot_entry *e = r->snap ? pa_snapshot_find(r->snap, ip) : NULL;
-	unw_dyn_info_t di;
+	struct unwind_dyn_info di;
 
 	if (!e || !search_table(r, &e->object, &di))
-		return -UNW_ENOINFO;
+		return -UNWIND_ENOINFO;
 	return lib.dwarf_search_unwind_table(as, ip, &di, info, need_unwind_info, arg);
 }
 
-static void put_unwind_info(unw_addr_space_t as, unw_proc_info_t *info, void *arg)
+static void put_unwind_info(unwind_space as, void *info, void *arg)
 {
 	(void)as, (void)info, (void)arg;
 }
 
-static int get_dyn_info_list_addr(unw_addr_space_t as, unw_word_t *addr, void *arg)
+static int get_dyn_info_list_addr(unwind_space as, uint64_t *addr, void *arg)
 {
 	(void)as, (void)addr, (void)arg;
-	return -UNW_ENOINFO;
+	return -UNWIND_ENOINFO;
 }
 
 static int resolve(void *handle)
@@ -185,7 +180,7 @@ static int resolve(void *handle)
 
 static int load_libunwind(void)
 {
-	static unw_accessors_t accessors = {
+	static struct unwind_accessors accessors = {
 		.find_proc_info = find_proc_info,
 		.put_unwind_info = put_unwind_info,
 		.get_dyn_info_list_addr = get_dyn_info_list_addr,
@@ -211,7 +206,7 @@ static int load_libunwind(void)
 	if (!space)
 		return -ENOMEM;
 	/* What it would remember goes out of date with the next dlclose. */
-	lib.set_caching_policy(space, UNW_CACHE_NONE);
+	lib.set_caching_policy(space, UNWIND_CACHE_NONE);
 	return 0;
 }
 
@@ -231,10 +226,19 @@ int pa_unwind_engine_set(const char *name)
 	return 0;
 }
 
+/* Asks our own rows: unw_is_signal_frame (1.6) answers for the frame that was interrupted. */
+static bool is_trampoline(const struct remote *r, uint64_t pc)
+{
+	const struct pa_snapshot_entry *e = r->snap ? pa_snapshot_find(r->snap, pc) : NULL;
+	const struct pa_table *t = e ? atomic_load_explicit(&e->table, memory_order_acquire) : NULL;
+
+	return t && PA_RULE_KIND(pa_table_rule(t, (uint32_t)(pc - e->object.lo))) == PA_RULE_SIGNAL;
+}
+
 static int walk_remote(struct remote *r, uint64_t *frames, int max, enum pa_walk_end *ret_end)
 {
 	bool exact = true;
-	unw_cursor_t cursor;
+	struct unwind_cursor cursor;
 	int n = 0, more;
 
 	if (max < 1) {
@@ -246,10 +250,10 @@ static int walk_remote(struct remote *r, uint64_t *frames, int max, enum pa_walk
 	if (lib.init_remote(&cursor, space, r) < 0)
 		return 1;
 	do {
-		bool trampoline = lib.is_signal_frame(&cursor) > 0;
-		unw_word_t ip;
+		bool trampoline;
+		uint64_t ip;
 
-		if (lib.get_reg(&cursor, UNW_X86_64_RIP, &ip) < 0)
+		if (lib.get_reg(&cursor, PA_REG_PC, &ip) < 0)
 			return n ? n : 1;
 		if (!exact && ip < PA_ARCH_CODE_MIN) {
 			*ret_end = ip ? PA_WALK_BROKEN : PA_WALK_COMPLETE;
@@ -259,6 +263,7 @@ static int walk_remote(struct remote *r, uint64_t *frames, int max, enum pa_walk
 			*ret_end = PA_WALK_TRUNCATED;
 			return n;
 		}
+		trampoline = is_trampoline(r, ip - !exact);
 		frames[n] = ip - !exact;
 		n += !trampoline;
 		exact = trampoline;

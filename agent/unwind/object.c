@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Finds objects. Their memory belongs to the host, which may unmap it at any moment: it is only
  * ever copied out with pa_peek. */
-#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
@@ -13,15 +12,6 @@
 #include "agent/unwind/dwarf_read.h"
 #include "agent/unwind/object.h"
 #include "agent/unwind/phdrs.h"
-
-void pa_object_init(void)
-{
-	pa_find_object_fn fn;
-	void *sym = dlsym(RTLD_DEFAULT, "_dl_find_object");
-
-	memcpy(&fn, &sym, sizeof(fn)); /* C has no cast from a data to a function pointer */
-	atomic_store_explicit(&pa_find_object, fn, memory_order_relaxed);
-}
 
 /* Adds one program header to the layout; bias is not applied yet. */
 static bool add_segment(struct pa_object *o, const Elf64_Phdr *ph)

@@ -35,23 +35,20 @@ struct pa_object {
 	struct pa_loader_record loader;
 };
 
-/* _dl_find_object; NULL before glibc 2.35: objects then change unnoticed until the next update. */
+/* _dl_find_object; NULL: objects change unnoticed until the next update. */
 typedef int (*pa_find_object_fn)(void *, struct dl_find_object *);
 extern _Atomic(pa_find_object_fn) pa_find_object;
-
-/* Sets pa_find_object. It takes the loader's lock, so call it where that is free: in the
- * constructor. */
-void pa_object_init(void);
 
 /* What the loader knows about pc. Lock-free and Signal-safe (glibc manual, "Dynamic Linker
  * Introspection": AS-Safe). */
 struct pa_loader_record pa_object_loader(uint64_t pc);
 
+/* Whether both are of one object. The loader's ranges are left out: an object with a gap between
+ * its code segments (node) has a range for each. */
 static inline bool pa_loader_record_equal(const struct pa_loader_record *a,
 					  const struct pa_loader_record *b)
 {
-	return a->map_start == b->map_start && a->map_end == b->map_end &&
-	       a->link_map == b->link_map && a->eh_frame_hdr == b->eh_frame_hdr;
+	return a->link_map == b->link_map && a->eh_frame_hdr == b->eh_frame_hdr;
 }
 
 /* Layout from the first `len` bytes of an object whose first mapping is at `start`; the program

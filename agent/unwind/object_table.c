@@ -18,7 +18,7 @@
 
 int pa_object_eh_frame(const uint8_t *hdr, size_t len, uint64_t hdr_addr, uint64_t *ret_addr)
 {
-	struct pa_dwarf d = {.p = hdr, .end = hdr + len, .addr = hdr_addr};
+	struct pa_dwarf d = {.p = hdr, .end = hdr + len, .bias = hdr_addr - (uint64_t)hdr};
 	uint8_t version = pa_dwarf_u8(&d);
 	uint8_t encoding = pa_dwarf_u8(&d);
 	uint64_t addr;

@@ -19,12 +19,10 @@ static struct pa_lock update_lock;
  * forked at any moment has a list it can go on with. */
 static struct pa_snapshot *_Atomic retired;
 
-static bool initialised;
-
-void pa_unwind_init(void)
+void pa_unwind_init(int (*find_object)(void *, struct dl_find_object *))
 {
-	pa_object_init();
-	initialised = true;
+	/* Relaxed: a function of libc, there since before this process ran any code of ours. */
+	atomic_store_explicit(&pa_find_object, find_object, memory_order_relaxed);
 }
 
 static bool may_begin_object(const struct pa_map *m)
@@ -218,8 +216,6 @@ int pa_unwind_update(void)
 	int err = 0;
 
 	pa_lock(&update_lock);
-	if (!initialised)
-		pa_unwind_init();
 	for (int round = 0; round < ROUNDS_MAX && !err; round++) {
 		err = refresh();
 		if (!err &&

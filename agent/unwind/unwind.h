@@ -25,9 +25,12 @@ struct pa_regs {
 	uint64_t r[PA_REG_COUNT];
 };
 
-/* Looks up what the dynamic loader offers; takes its lock, so at a time when nobody can hold it for
- * long. Constructor only. Without it the first update does the same. */
-void pa_unwind_init(void);
+struct dl_find_object;
+
+/* Gives the unwinder _dl_find_object (glibc 2.35, lock-free and async-signal-safe), with which a
+ * walk notices that a library was opened or closed since the last update. NULL, or not calling
+ * this: only an update notices. Constructor only. */
+void pa_unwind_init(int (*find_object)(void *, struct dl_find_object *));
 
 /* Registers out of a signal handler's ucontext_t. Signal-safe. */
 void pa_regs_from_ucontext(struct pa_regs *regs, const void *ucontext);

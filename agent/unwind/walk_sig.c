@@ -60,6 +60,13 @@ static inline bool load(const struct walk *w, uint64_t addr, uint64_t *ret)
 
 static inline bool reg_value(const struct walk *w, const struct reg *r, uint64_t *ret)
 {
+	/* Below the view lies only what the interrupted function had saved under its stack pointer:
+	 * compilers leave the rule of a saved register as it is when an epilogue has popped it
+	 * already, so the register itself has the value. */
+	if (r->at && r->at != LOST && r->at < w->lo && w->lo != NO_VIEW) {
+		*ret = r->value;
+		return true;
+	}
 	if (r->at)
 		return load(w, r->at, ret);
 	*ret = r->value;
