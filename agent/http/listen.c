@@ -11,6 +11,7 @@
 #include "agent/base/fmt.h"
 #include "agent/base/log.h"
 #include "agent/core/config.h"
+#include "agent/core/self.h"
 #include "agent/http/conn.h"
 
 #define BACKLOG 1024 /* the kernel caps it at net.core.somaxconn */
@@ -108,16 +109,19 @@ static bool allowed(const struct pa_config *cfg)
 
 static void failed(struct pa_listener *l, const struct pa_config *cfg, int err, uint64_t now)
 {
+	/* In a forked worker it is the parent that has the port: nothing is wrong. */
+	enum pa_log_level level = pa_self_get(PA_SELF_forks) ? PA_LOG_INFO : PA_LOG_WARN;
+
 	l->retry = now + PA_NS_PER_S;
 	if (err == l->said)
 		return;
 	l->said = err;
 	if (err == -EADDRINUSE)
-		pa_warn("port %u on %s is taken by another program: trying again every second",
-			(unsigned)cfg->port, cfg->host);
+		pa_log(level, "port %u on %s is taken by another program: trying again every second",
+		       (unsigned)cfg->port, cfg->host);
 	else
-		pa_warn("cannot listen on %s port %u: %s; trying again every second", cfg->host,
-			(unsigned)cfg->port, pa_errno_text(err));
+		pa_log(level, "cannot listen on %s port %u: %s; trying again every second", cfg->host,
+		       (unsigned)cfg->port, pa_errno_text(err));
 }
 
 static void succeeded(struct pa_listener *l, const struct pa_config *cfg)
