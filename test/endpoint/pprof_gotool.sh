@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# timeout: 240
+# Every pprof there is (go tool pprof of each installed Go, stand-alone pprof) takes our CPU
+# profile, from a file and over HTTP, without a warning and without asking /symbol for names.
+. "$(dirname "$0")/../lib.sh"
+tap_need go python3 curl
+decode=$root/test/endpoint/pprof_decode.py
+# Newer Go compiles its pprof at first use and wants a place to keep it.
+[ -w "${HOME:-/nowhere}" ] || export HOME=$tmp
+
+# The tools by "name=command"; of several links to one Go, the first.
+tools=()
+declare -A seen=()
+for go in go /usr/local/go/bin/go /usr/lib/go-*/bin/go; do
+	path=$(readlink -f "$(command -v "$go")") || continue
+	if [ ! -x "$path" ] || [ -n "${seen[$path]:-}" ]; then
+		continue
+	fi
+	seen[$path]=1
+	tools+=("$("$path" env GOVERSION)=$path tool pprof")
+done
+[ -z "$(command -v pprof)" ] || tools+=("pprof=pprof")
+
+# pprof_run ARGUMENT...: with $tool; $out and $err are files.
+out=$tmp/out
+err=$tmp/err
+pprof_run() {
+	# shellcheck disable=SC2086,SC2317 # several words; called through `ok`
+	PPROF_TMPDIR=$tmp/saved PPROF_BINARY_PATH=$tmp/none ${tool#*=} "$@" >"$out" 2>"$err"
+}
+# What pprof says that is no warning.
+unexpected() {
+	grep -vE '^(Fetching profile over HTTP from .*|Saved profile in .*|Generating report in .*|Please wait\.\.\. .*|)$' "$err"
+}
+# accepts NAME ARGUMENT...: succeeds and warns of nothing.
+accepts() {
+	local name="${tool%%=*}: $1"
+	shift
+	ok "$name" pprof_run "$@"
+	is "$(unexpected)" "" "$name: no warning"
+}
+posts() {
+	grep -c 'POST /debug/pprof/symbol' "$agent_log"
+}
+
+agent_start -- "$PROGRAMS/cpu_shares_cc" 200 1
+profile "$tmp/cpu.pb.gz" 1
+ok "the profile keeps every rule" "$decode" --header --check "$tmp/cpu.pb.gz"
+profile "$tmp/none.pb.gz" 1 symbolize=0
+ok "that without names too" "$decode" --header --check "$tmp/none.pb.gz"
+
+for tool in "${tools[@]}"; do
+	accepts "-top" -top "$tmp/cpu.pb.gz"
+	like "$(cat "$out")" '^ .* leaf_a' "${tool%%=*}: with names"
+	accepts "-raw" -raw "$tmp/cpu.pb.gz"
+	like "$(cat "$out")" '1: 0x.* .*/cpu_shares_cc .* \[FN\]' "${tool%%=*}: the executable first"
+	accepts "-traces" -traces "$tmp/cpu.pb.gz"
+	like "$(cat "$out")" '^ +main$' "${tool%%=*}: down to main"
+	accepts "-comments" -comments "$tmp/cpu.pb.gz"
+	like "$(cat "$out")" '^profagent [0-9]' "${tool%%=*}: comments"
+	accepts "-symbolize=remote, a file" -symbolize=remote -top "$tmp/cpu.pb.gz"
+	accepts "-diff_base" -top -diff_base "$tmp/cpu.pb.gz" "$tmp/cpu.pb.gz"
+	accepts "-proto" -proto -output "$tmp/again.pb.gz" "$tmp/cpu.pb.gz"
+	ok "${tool%%=*}: -proto keeps it valid" "$decode" --foreign --check "$tmp/again.pb.gz"
+	is "$("$decode" --foreign --top "$tmp/again.pb.gz")" "$("$decode" --top "$tmp/cpu.pb.gz")" \
+		"${tool%%=*}: and all numbers"
+
+	before=$(posts)
+	accepts "over HTTP" -top "$url/profile?seconds=1"
+	like "$(cat "$out")" '^ .* leaf_a' "${tool%%=*}: over HTTP with names"
+	accepts "over HTTP, -symbolize=remote" -symbolize=remote -raw -seconds 1 "$url/profile"
+	like "$(cat "$out")" ' leaf_a ' "${tool%%=*}: names stay"
+	is "$(posts)" "$before" "${tool%%=*}: /symbol was not asked"
+
+	ok "${tool%%=*}: without names, -symbolize=remote" \
+		pprof_run -symbolize=remote -top "$url/profile?seconds=1&symbolize=0"
+	like "$(cat "$out")" '^ .* leaf_a' "${tool%%=*}: gets them from /symbol"
+	in_range "$(posts)" $((before + 1)) $((before + 1000)) "${tool%%=*}: by POST"
+done
+agent_stop "$pid"
+
+# Code without symbols has the same names in every run, so that profiles can be compared.
+strip -o "$tmp/stripped" "$PROGRAMS/cpu_shares_nofp"
+for run in 1 2; do
+	agent_start -- "$tmp/stripped" 60 1
+	profile "$tmp/stripped$run.pb.gz" 1
+	agent_stop "$pid"
+	# The frames next to main: which of the leaf's many addresses is hit is chance.
+	"$decode" --traces "$tmp/stripped$run.pb.gz" | tr ';' '\n' | grep '^stripped+0x' | sort |
+		uniq -c | sort -rn | awk '{ print $2 }' >"$tmp/names$run"
+done
+in_range "$(sort "$tmp/names1" "$tmp/names2" | uniq -d | wc -l)" 20 1000 \
+	"frames of a stripped program by file and offset, the same in two runs"
+tap_done
