@@ -45,10 +45,10 @@ static bool same_head(int fd, uint64_t head)
 	       pa_elf_read(&memory, 0, b, sizeof(b)) == 0 && !memcmp(a, b, sizeof(a));
 }
 
-/* Whether a file is the one that is mapped. Equal build ids say so, different ones deny it (a file
- * overwritten in place). Without them device and inode decide; btrfs and overlayfs show another
- * device in /proc/self/maps than stat(2) does, where the first bytes have to do. fd -1: decides
- * without looking into the file. */
+/* Whether a file is the one that is mapped. Build ids decide where the image has one: numbers of
+ * devices and inodes mean little across mounts, and btrfs and overlayfs show another device in
+ * /proc/self/maps than stat(2) does. Without one the numbers have to be equal, or at least the
+ * inode's and the first bytes. */
 static bool is_mapped_file(const struct pa_image *image, const struct live *live,
 			   const struct pa_object_id *id, const char *build_id, int fd)
 {

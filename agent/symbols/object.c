@@ -1,46 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Objects and their cache. Lock order: an object's lock, then cache_lock. An object without pins
- * is touched by nobody but the holder of cache_lock. */
+ * One object: its file, its symbol table, its names. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/base/arena.h"
 #include "agent/base/file.h"
-#include "agent/base/hash.h"
-#include "agent/base/lock.h"
-#include "agent/symbols/object.h"
+#include "agent/symbols/object_private.h"
 #include "agent/symbols/utf8.h"
-
-struct pa_object {
-	/* Under cache_lock. */
-	struct pa_object *next;
-	unsigned pins;
-	uint64_t used; /* value of cache_clock at the last pin */
-	bool cached;
-
-	/* Constant. */
-	struct pa_object_id id;
-	struct pa_elf elf;
-	char build_id[PA_BUILD_ID_HEX];
-
-	/* Under lock. The symbol table is constant once loaded. */
-	struct pa_lock lock;
-	bool loaded;
-	int failed; /* -errno that will not go away */
-	struct pa_symtab symtab;
-	struct pa_map64 names; /* last alias of a function -> struct pa_object_name */
-	struct pa_arena arena;
-
-	_Atomic size_t bytes;
-};
-
-static struct pa_lock cache_lock;
-static struct pa_object *cache;
-static uint64_t cache_clock;
 
 int pa_object_open_file(const char *path, struct pa_object_id *ret_id)
 {
@@ -77,149 +45,13 @@ bool pa_object_id_equal(const struct pa_object_id *a, const struct pa_object_id 
 	       a->mtime_ns == b->mtime_ns;
 }
 
-static void object_free(struct pa_object *o)
-{
-	pa_symtab_done(&o->symtab);
-	pa_map64_done(&o->names);
-	pa_arena_done(&o->arena);
-	pa_pages_free(o, sizeof(*o));
-}
-
-/* Caller holds o->lock, or nobody else knows o. */
-static void count_bytes(struct pa_object *o)
+void pa_object_count_bytes(struct pa_object *o)
 {
 	size_t bytes = sizeof(*o) + pa_symtab_bytes(&o->symtab) + o->names.bytes +
 		       pa_arena_size(&o->arena);
 
 	/* Relaxed: a sum of these decides about eviction only. */
 	atomic_store_explicit(&o->bytes, bytes, memory_order_relaxed);
-}
-
-/* Caller holds cache_lock. */
-static size_t cache_total(void)
-{
-	size_t total = 0;
-
-	for (const struct pa_object *o = cache; o; o = o->next)
-		total += atomic_load_explicit(&o->bytes, memory_order_relaxed);
-	return total;
-}
-
-/* Caller holds cache_lock. Drops the longest unused objects until at most `max` bytes are left or
- * everything is pinned. */
-static void shrink(size_t max)
-{
-	size_t total = cache_total();
-
-	while (total > max) {
-		struct pa_object **oldest = NULL, *o;
-
-		for (struct pa_object **at = &cache; *at; at = &(*at)->next) {
-			if (!(*at)->pins && (!oldest || (*at)->used < (*oldest)->used))
-				oldest = at;
-		}
-		if (!oldest)
-			return;
-		o = *oldest;
-		*oldest = o->next;
-		total -= atomic_load_explicit(&o->bytes, memory_order_relaxed);
-		object_free(o);
-	}
-}
-
-size_t pa_object_cache_bytes(void)
-{
-	size_t total;
-
-	pa_lock(&cache_lock);
-	total = cache_total();
-	pa_unlock(&cache_lock);
-	return total;
-}
-
-void pa_object_cache_drop(void)
-{
-	pa_lock(&cache_lock);
-	shrink(0);
-	pa_unlock(&cache_lock);
-}
-
-/* Caller holds cache_lock. */
-static struct pa_object *pin_cached(const struct pa_object_id *id)
-{
-	for (struct pa_object *o = cache; o; o = o->next) {
-		if (pa_object_id_equal(&o->id, id)) {
-			o->pins++;
-			o->used = ++cache_clock;
-			return o;
-		}
-	}
-	return NULL;
-}
-
-struct pa_object *pa_object_find(const struct pa_object_id *id)
-{
-	struct pa_object *o;
-
-	pa_lock(&cache_lock);
-	o = pin_cached(id);
-	pa_unlock(&cache_lock);
-	return o;
-}
-
-static struct pa_object *object_new(const struct pa_elf *e)
-{
-	struct pa_object *o = pa_pages_alloc(sizeof(*o));
-
-	if (!o) {
-		pa_object_cache_drop();
-		o = pa_pages_alloc(sizeof(*o));
-	}
-	if (!o)
-		return NULL;
-	o->pins = 1;
-	o->elf = *e;
-	pa_elf_build_id(e, o->build_id);
-	count_bytes(o);
-	return o;
-}
-
-int pa_object_get(const struct pa_object_id *id, const struct pa_elf *e, struct pa_object **ret)
-{
-	struct pa_object *o = object_new(e), *other = NULL;
-
-	if (!o)
-		return -ENOMEM;
-	if (id) {
-		o->id = *id;
-		pa_lock(&cache_lock);
-		other = pin_cached(id); /* another thread may have been faster */
-		if (!other) {
-			o->cached = true;
-			o->used = ++cache_clock;
-			o->next = cache;
-			cache = o;
-		}
-		pa_unlock(&cache_lock);
-	}
-	if (other)
-		object_free(o);
-	*ret = other ? other : o;
-	return 0;
-}
-
-void pa_object_put(struct pa_object *o)
-{
-	if (!o)
-		return;
-	if (!o->cached) {
-		object_free(o);
-		return;
-	}
-	pa_lock(&cache_lock);
-	o->pins--;
-	shrink(PA_OBJECT_CACHE_MAX);
-	pa_unlock(&cache_lock);
 }
 
 const struct pa_object_id *pa_object_id(const struct pa_object *o)
@@ -263,6 +95,14 @@ static int load_table(struct pa_object *o, const struct pa_elf_source *src)
 	return r;
 }
 
+static void load_stubs(struct pa_object *o, const struct pa_elf_source *src)
+{
+	struct pa_elf e = o->elf;
+
+	e.src = *src;
+	pa_plt_load(&o->plt, &e);
+}
+
 int pa_object_load(struct pa_object *o, const struct pa_elf_source *src)
 {
 	int r;
@@ -275,10 +115,12 @@ int pa_object_load(struct pa_object *o, const struct pa_elf_source *src)
 			pa_object_cache_drop(); /* this one is pinned */
 			r = load_table(o, src);
 		}
+		if (r == 0)
+			load_stubs(o, src);
 		o->loaded = r == 0;
 		if (r != -ENOMEM)
 			o->failed = r;
-		count_bytes(o);
+		pa_object_count_bytes(o);
 	}
 	pa_unlock(&o->lock);
 	return r;
@@ -286,12 +128,18 @@ int pa_object_load(struct pa_object *o, const struct pa_elf_source *src)
 
 bool pa_object_lookup(struct pa_object *o, uint64_t vaddr, struct pa_object_hit *ret)
 {
-	return pa_symtab_find(&o->symtab, vaddr, &ret->first, &ret->count);
+	struct pa_object_hit hit = {0};
+
+	if (!pa_symtab_find(&o->symtab, vaddr, &hit.first, &hit.count))
+		hit.stub = pa_plt_stub(&o->plt, vaddr);
+	*ret = hit;
+	return hit.count || hit.stub;
 }
 
+/* The last alias of a function, or a stub. */
 static uint64_t name_key(const struct pa_object_hit *hit)
 {
-	return hit->first + hit->count - 1;
+	return hit->count ? hit->first + hit->count - 1 : hit->stub | 1ull << 63;
 }
 
 static const struct pa_object_name *known(struct pa_object *o, const struct pa_object_hit *hit)
@@ -315,12 +163,16 @@ const struct pa_object_name *pa_object_name_known(struct pa_object *o,
 }
 
 /* Into the object's arena, fit for a protobuf string. */
-static const char *keep(struct pa_object *o, const char *text)
+static const char *keep(struct pa_object *o, const char *text, const char *suffix)
 {
-	char *copy = pa_arena_strndup(&o->arena, text, strlen(text));
+	const size_t len = strlen(text), suffix_len = strlen(suffix);
+	char *copy = pa_arena_alloc(&o->arena, len + suffix_len + 1);
 
-	if (copy)
-		pa_utf8_clean(copy);
+	if (!copy)
+		return NULL;
+	memcpy(copy, text, len);
+	memcpy(copy + len, suffix, suffix_len + 1);
+	pa_utf8_clean(copy);
 	return copy;
 }
 
@@ -335,12 +187,25 @@ static size_t demangle(struct pa_object_scratch *s, const char *text)
 	return pa_demangle(s->demangler, text, s->readable, sizeof(s->readable));
 }
 
+/* Caller holds o->lock. The linkage name, inside *n. */
+static const char *read_name(struct pa_object *o, const struct pa_object_hit *hit,
+			     const struct pa_elf_source *src, struct pa_symtab_names *n)
+{
+	struct pa_elf e = o->elf;
+
+	if (hit->count)
+		return pa_symtab_choose(&o->symtab, src, hit->first, hit->count, n);
+	e.src = *src;
+	return pa_plt_target(&o->plt, &e, &o->symtab, hit->stub, n);
+}
+
 /* Caller holds o->lock. */
 static const struct pa_object_name *make_name(struct pa_object *o, const struct pa_object_hit *hit,
 					      const struct pa_elf_source *src,
 					      struct pa_object_scratch *s)
 {
-	const char *text = pa_symtab_choose(&o->symtab, src, hit->first, hit->count, &s->names);
+	const char *text = read_name(o, hit, src, &s->names);
+	const char *suffix = hit->stub ? "@plt" : "";
 	struct pa_object_name *n;
 
 	if (!text)
@@ -348,9 +213,9 @@ static const struct pa_object_name *make_name(struct pa_object *o, const struct 
 	n = pa_arena_alloc(&o->arena, sizeof(*n));
 	if (!n)
 		return NULL;
-	n->vaddr = o->symtab.base + o->symtab.entries[hit->first].start;
-	n->system_name = keep(o, text);
-	n->name = demangle(s, text) ? keep(o, s->readable) : n->system_name;
+	n->vaddr = hit->stub ? hit->stub : o->symtab.base + o->symtab.entries[hit->first].start;
+	n->system_name = keep(o, text, suffix);
+	n->name = demangle(s, text) ? keep(o, s->readable, suffix) : n->system_name;
 	if (!n->name || !n->system_name || pa_map64_put(&o->names, name_key(hit), (uintptr_t)n) < 0)
 		return NULL;
 	return n;
@@ -366,27 +231,8 @@ const struct pa_object_name *pa_object_name(struct pa_object *o, const struct pa
 	n = known(o, hit);
 	if (!n) {
 		n = make_name(o, hit, src, scratch);
-		count_bytes(o);
+		pa_object_count_bytes(o);
 	}
 	pa_unlock(&o->lock);
 	return n;
-}
-
-void pa_object_fork_child(void)
-{
-	/* A lock held at the fork means that what it guards may be half changed: it is left behind,
-	 * pages and all. */
-	if (atomic_load_explicit(&cache_lock.state, memory_order_relaxed))
-		cache = NULL;
-	cache_lock = (struct pa_lock){0};
-	for (struct pa_object **at = &cache; *at;) {
-		struct pa_object *o = *at;
-
-		if (atomic_load_explicit(&o->lock.state, memory_order_relaxed)) {
-			*at = o->next;
-			continue;
-		}
-		o->pins = 0;
-		at = &o->next;
-	}
 }

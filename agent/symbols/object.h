@@ -63,10 +63,11 @@ struct pa_object_scratch {
 
 /* A function that contains a virtual address: which one, to be named in a second step. */
 struct pa_object_hit {
-	size_t first, count;
+	size_t first, count; /* entries of the symbol table */
+	uint64_t stub;       /* else: start of a stub of the procedure linkage table */
 };
 
-/* Whether the loaded symbol table has a function there. */
+/* Whether the loaded symbol table has a function there, or a stub. */
 bool pa_object_lookup(struct pa_object *o, uint64_t vaddr, struct pa_object_hit *ret);
 
 /* The name if it was asked for before; NULL otherwise. Valid while pinned. */

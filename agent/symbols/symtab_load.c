@@ -279,7 +279,30 @@ static int read_dynamic(const struct pa_elf *e, struct dynamic *ret)
 	return 0;
 }
 
-/* Symbols of a DT_GNU_HASH table: the chain of the highest bucket ends with the last symbol. */
+/* The highest symbol that a bucket of DT_GNU_HASH begins with. */
+static int last_bucket(const struct loader *l, uint64_t pos, uint32_t buckets, uint32_t *ret)
+{
+	uint32_t last = 0;
+
+	for (uint32_t i = 0; i < buckets;) {
+		size_t n = PA_MIN(buckets - i, BLOCK_BYTES / 4);
+		int r = pa_elf_read(&l->e->src, pos + 4ull * i, l->block, n * 4);
+
+		if (r < 0)
+			return r;
+		for (size_t k = 0; k < n; k++) {
+			uint32_t sym = pa_elf_u32(l->e, l->block + 4 * k);
+
+			last = PA_MAX(last, sym);
+		}
+		i += (uint32_t)n;
+	}
+	*ret = last;
+	return 0;
+}
+
+/* Symbols of a DT_GNU_HASH table: the chain of the highest bucket ends with the last symbol, which
+ * has its lowest bit set. */
 static int count_gnu_hash(const struct loader *l, uint64_t table, uint64_t *ret)
 {
 	char head[16], word[4];
@@ -296,19 +319,9 @@ static int count_gnu_hash(const struct loader *l, uint64_t table, uint64_t *ret)
 		return -ENOEXEC;
 	pos = table + sizeof(head) + (uint64_t)bloom * (l->e->is64 ? 8 : 4);
 	chain = pos + 4ull * buckets;
-	for (uint32_t i = 0; i < buckets;) {
-		size_t n = PA_MIN(buckets - i, BLOCK_BYTES / 4);
-
-		r = pa_elf_read(&l->e->src, pos + 4ull * i, l->block, n * 4);
-		if (r < 0)
-			return r;
-		for (size_t k = 0; k < n; k++) {
-			uint32_t sym = pa_elf_u32(l->e, l->block + 4 * k);
-
-			last = PA_MAX(last, sym);
-		}
-		i += (uint32_t)n;
-	}
+	r = last_bucket(l, pos, buckets, &last);
+	if (r < 0)
+		return r;
 	if (last < first) {
 		*ret = first; /* only undefined symbols */
 		return 0;

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The ELF reader, as for a file and as for an image in memory: headers, build id, both ways to a
+ * symbol table, names. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/symbols/elf.h"
+#include "agent/symbols/plt.h"
+#include "agent/symbols/symtab.h"
+#include "agent/symbols/symtab_build.h"
+#include "agent/symbols/utf8.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct pa_symtab_names names;
+
+static void check(int good)
+{
+	if (!good)
+		abort();
+}
+
+/* What is found contains the address, its aliases stand together, and names are strings. */
+static void look_up(const struct pa_symtab *t, const struct pa_elf_source *src, uint64_t addr)
+{
+	size_t first, count;
+	const char *name;
+
+	if (!pa_symtab_find(t, addr, &first, &count))
+		return;
+	check(count && first + count <= t->count);
+	for (size_t i = first; i < first + count; i++) {
+		const struct pa_symtab_entry *s = &t->entries[i];
+
+		check(addr - t->base - s->start < s->size);
+		check(s->start == t->entries[first].start);
+	}
+	name = pa_symtab_choose(t, src, first, count, &names);
+	if (name) {
+		char *copy = strdup(name);
+
+		check(copy && strlen(copy) < PA_SYMTAB_NAME && *copy);
+		pa_utf8_clean(copy);
+		free(copy);
+	}
+}
+
+static void use_table(struct pa_symtab *t, const struct pa_elf_source *src)
+{
+	for (size_t i = 0; i < t->count && i < 200; i++) {
+		const struct pa_symtab_entry *s = &t->entries[i];
+
+		check(!i || s[-1].start <= s->start);
+		look_up(t, src, t->base + s->start);
+		look_up(t, src, t->base + s->start + s->size / 2);
+		look_up(t, src, t->base + s->start + s->size);
+	}
+	look_up(t, src, 0);
+	look_up(t, src, UINT64_MAX);
+	pa_symtab_done(t);
+}
+
+/* Stubs at both ends of each section and some in between. */
+static void use_stubs(const struct pa_elf *e, const struct pa_symtab *t)
+{
+	struct pa_plt p;
+
+	pa_plt_load(&p, e);
+	for (size_t i = 0; i < p.section_count; i++) {
+		for (uint64_t at = 0; at < p.section[i].size && at < 2048; at += 8) {
+			uint64_t addr = p.section[i].start + at;
+			uint64_t stub = pa_plt_stub(&p, addr);
+			const char *name = stub ? pa_plt_target(&p, e, t, stub, &names) : NULL;
+
+			check(!stub || addr - stub < 32);
+			check(!name || strlen(name) < PA_SYMTAB_NAME);
+		}
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct pa_elf_source src = pa_elf_source_buffer(data, size);
+	char id[PA_BUILD_ID_HEX];
+	uint64_t bias;
+	struct pa_symtab t;
+	struct pa_elf e;
+
+	pa_elf_notes_build_id(data, size, id);
+	check(strlen(id) < sizeof(id));
+	if (pa_elf_open(&e, &src) < 0)
+		return 0;
+	pa_elf_build_id(&e, id);
+	check(strlen(id) < sizeof(id));
+	for (uint32_t i = 0; i < e.load_count; i++) {
+		if (pa_elf_bias(&e, 0x7f0000000000, e.loads[i].offset, &bias) < 0)
+			check(!e.loads[i].filesz);
+	}
+	if (pa_symtab_load(&t, &e) == 0) {
+		use_stubs(&e, &t);
+		use_table(&t, &src);
+	}
+	e.image = true; /* addresses are offsets then */
+	pa_elf_build_id(&e, id);
+	if (pa_symtab_load_image(&t, &e) == 0)
+		use_table(&t, &src);
+	return 0;
+}
