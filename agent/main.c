@@ -119,6 +119,7 @@ static int agent_init(char **env)
 	pa_log_setup((enum pa_log_level)pa_config()->log_level,
 		     pa_config()->log_file[0] ? pa_config()->log_file : NULL);
 	pa_mem_limit_set(pa_config()->memory_limit);
+	pa_unwind_init(pa_real._dl_find_object);
 	pa_registry_init(collectors, PA_ARRAY_LEN(collectors), exporters, PA_ARRAY_LEN(exporters));
 	err = pa_threads_init(&thread_events);
 	if (err)

@@ -117,11 +117,12 @@ static void failed(struct pa_listener *l, const struct pa_config *cfg, int err, 
 		return;
 	l->said = err;
 	if (err == -EADDRINUSE)
-		pa_log(level, "port %u on %s is taken by another program: trying again every second",
+		pa_log(level,
+		       "port %u on %s is taken by another program: trying again every second",
 		       (unsigned)cfg->port, cfg->host);
 	else
-		pa_log(level, "cannot listen on %s port %u: %s; trying again every second", cfg->host,
-		       (unsigned)cfg->port, pa_errno_text(err));
+		pa_log(level, "cannot listen on %s port %u: %s; trying again every second",
+		       cfg->host, (unsigned)cfg->port, pa_errno_text(err));
 }
 
 static void succeeded(struct pa_listener *l, const struct pa_config *cfg)

@@ -99,14 +99,16 @@ void pa_http_refuse(struct pa_http_conn *c, int status, const char *text)
 	/* pprof shows a text only behind X-Go-Pprof. */
 	const char *extra = status == 503 ? "Retry-After: 1\r\nX-Go-Pprof: 1\r\n" : "";
 	const char *name = pa_http_status_text(status);
-	char date[PA_HTTP_DATE_SIZE], answer[512];
+	char date[PA_HTTP_DATE_SIZE], reason[128], answer[512];
 	size_t len;
 
 	pa_http_date(date, pa_clock_real() / PA_NS_PER_S);
+	pa_fmt(reason, sizeof(reason), "%d %s%s%s", status, name, text ? ": " : "",
+	       text ? text : "");
 	len = pa_fmt(answer, sizeof(answer),
-		     "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nDate: %s\r\n"
-		     "%sConnection: close\r\n\r\n%d %s%s%s",
-		     status, name, date, extra, status, name, text ? ": " : "", text ? text : "");
+		     "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nDate: %s\r\n"
+		     "%sConnection: close\r\n\r\n%s",
+		     reason, date, extra, reason);
 	if (pa_http_fd_ours(&c->sock) && send(c->sock.fd, answer, PA_MIN(len, sizeof(answer) - 1),
 					      MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		pa_debug("refusal %d not sent: %s", status, pa_errno_text(errno));

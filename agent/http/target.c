@@ -144,6 +144,13 @@ struct out {
 	size_t size, len;
 };
 
+static struct out out_begin(char *buf, size_t size)
+{
+	if (size)
+		*buf = '\0';
+	return (struct out){buf, size, 0};
+}
+
 static void put(struct out *o, const char *s, size_t len)
 {
 	for (size_t i = 0; i < len; i++, o->len++)
@@ -163,9 +170,8 @@ static void put_escaped(struct out *o, char c)
 
 size_t pa_http_location(char *buf, size_t size, const char *path, const char *query)
 {
-	struct out o = {buf, size, 0};
+	struct out o = out_begin(buf, size);
 
-	put(&o, "", 0);
 	for (; *path; path++) {
 		/* Anything else would be escaped by Go's url.URL.String. */
 		if ((unsigned char)*path >= 0x80 || strchr("\"<>\\^`{|}", *path))
@@ -187,9 +193,8 @@ size_t pa_http_location(char *buf, size_t size, const char *path, const char *qu
 
 size_t pa_http_html_escape(char *buf, size_t size, const char *s)
 {
-	struct out o = {buf, size, 0};
+	struct out o = out_begin(buf, size);
 
-	put(&o, "", 0);
 	for (; *s; s++) {
 		const char *as = *s == '&'    ? "&amp;"
 				 : *s == '<'  ? "&lt;"
