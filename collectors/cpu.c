@@ -12,7 +12,7 @@
 #include "collectors/cpu.h"
 
 static _Atomic bool busy;
-static const struct pa_cpu_engine *engine = &pa_cpu_timer;
+static const struct pa_cpu_engine *_Atomic engine = &pa_cpu_timer; /* set once, at start */
 
 void pa_cpu_add(struct pa_cpu_build *b, const uint64_t *frames, int count, enum pa_walk_end end,
 		uint64_t weight)

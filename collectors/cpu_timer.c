@@ -29,10 +29,11 @@
 #define STACK_MIN (32u << 10)
 
 #define SCAN_NS  (100 * PA_NS_PER_MS)
+#define AGAIN_NS PA_NS_PER_S /* between looks at a thread that could not be given a timer */
 #define DRAIN_NS (20 * PA_NS_PER_MS)
 
 static _Atomic uint64_t random_state = 0x9e3779b97f4a7c15ull;
-static uint64_t next_scan;
+static uint64_t next_scan, next_again;
 
 static void reason_set(struct pa_thread *t, enum pa_pseudo why)
 {
@@ -136,14 +137,25 @@ static bool signal_blocked(uint64_t mask)
 	return mask >> (pa_cpu_session.signo - 1) & 1;
 }
 
-/* Agent's side: looks at the thread from outside first. */
-static void arm_from_outside(struct pa_thread *t)
+/* Whether the thread's counters belong to the window in progress. */
+static bool counts_now(const struct pa_thread *t)
+{
+	const struct pa_cpu_session *s = &pa_cpu_session;
+
+	return atomic_load(&s->active) && atomic_load(&t->cpu_window) == atomic_load(&s->window);
+}
+
+/* Agent's side: looks at the thread from outside first. One that could not be given a timer in
+ * this window is looked at again only if asked to. */
+static void arm_from_outside(struct pa_thread *t, bool again)
 {
 	struct pa_thread_status st;
 	pid_t tid = atomic_load(&t->tid);
 	uint64_t cpu;
 
 	if (!tid || atomic_load(&t->state) == PA_THREAD_FREE || atomic_load(&t->cpu_timer) > 0)
+		return;
+	if (counts_now(t) && atomic_load(&t->cpu_reason) && !again)
 		return;
 	if (pa_clock_thread_cpu(tid, &cpu) || pa_proc_thread_status(tid, &st))
 		return;
@@ -155,13 +167,13 @@ static void arm_from_outside(struct pa_thread *t)
 	arm(t);
 }
 
-static void arm_all(void)
+static void arm_all(bool again)
 {
 	for (uint32_t i = 0, n = pa_threads_limit(); i < n; i++) {
 		struct pa_thread *t = pa_thread_slot(i);
 
 		if (t)
-			arm_from_outside(t);
+			arm_from_outside(t, again);
 	}
 }
 
@@ -196,13 +208,6 @@ static bool blocked_here(void)
 	sigemptyset(&mask);
 	pthread_sigmask(SIG_SETMASK, NULL, &mask);
 	return sigismember(&mask, pa_cpu_session.signo) == 1;
-}
-
-static bool counts_now(const struct pa_thread *t)
-{
-	const struct pa_cpu_session *s = &pa_cpu_session;
-
-	return atomic_load(&s->active) && atomic_load(&t->cpu_window) == atomic_load(&s->window);
 }
 
 static void thread_start(struct pa_thread *t)
@@ -315,8 +320,9 @@ static int start(struct pa_cpu_build *b, char *error)
 	atomic_fetch_add(&s->window, 1);
 	/* New threads look after themselves from here on; then the ones that are here already. */
 	atomic_store(&s->active, true);
-	arm_all();
+	arm_all(true);
 	next_scan = pa_clock_mono() + SCAN_NS;
+	next_again = pa_clock_mono() + AGAIN_NS;
 	return 0;
 }
 
@@ -372,7 +378,7 @@ static void change_signal(void)
 		if (t)
 			disarm(t);
 	}
-	arm_all();
+	arm_all(true);
 }
 
 static uint64_t drain(struct pa_cpu_build *b)
@@ -383,9 +389,12 @@ static uint64_t drain(struct pa_cpu_build *b)
 	if (!pa_signal_undisputed(pa_cpu_session.signo))
 		change_signal();
 	if (now >= next_scan || pa_cpu_session.quiet_hooks) {
+		bool again = now >= next_again;
+
 		next_scan = now + SCAN_NS;
+		next_again = again ? now + AGAIN_NS : next_again;
 		pa_thread_scan(false, NULL, disarm);
-		arm_all(); /* found by the scan, or signals unblocked by now */
+		arm_all(again); /* found by the scan, or signals unblocked by now */
 	}
 	return DRAIN_NS;
 }

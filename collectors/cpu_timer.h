@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "agent/base/ring.h"
+#include "agent/host/signal.h"
 #include "agent/unwind/unwind.h"
 
 /* Threads share rings by slot index: memory does not grow with the number of threads, and a
@@ -58,7 +59,7 @@ extern struct pa_cpu_session pa_cpu_session;
 /* What a timer's signal carries, to tell it from the host's: magic, generation, slot. */
 static inline uint64_t pa_cpu_cookie(uint32_t slot, uint32_t generation)
 {
-	return 0x9a0full << 48 | (uint64_t)(generation & 0xffff) << 32 | slot;
+	return PA_SIGNAL_COOKIE << 48 | (uint64_t)(generation & 0xffff) << 32 | slot;
 }
 
 /* The handler. Signal-safe. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The sampling signal's handler: walks the interrupted stack in place, on the thread itself, and
- * leaves the frames in a ring. */
-#include <errno.h>
+ * leaves the frames in a ring. Not even errno is touched: a thread made by clone(2) may have no
+ * thread-local storage, or somebody else's. */
 #include <stddef.h>
 #include <string.h>
 #include <ucontext.h>
@@ -30,7 +30,7 @@ static struct pa_thread *sender(const siginfo_t *info, bool *ret_ours)
 	uint64_t cookie = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
 	struct pa_thread *t;
 
-	*ret_ours = info->si_code == SI_TIMER && cookie >> 48 == 0x9a0f;
+	*ret_ours = pa_signal_is_agents(info);
 	if (!*ret_ours)
 		return NULL;
 	t = pa_thread_slot((uint32_t)cookie);
@@ -136,16 +136,13 @@ static bool sample(struct pa_thread *t, const ucontext_t *uc, uint32_t weight)
 void pa_cpu_timer_handler(int signo, siginfo_t *info, void *ucontext)
 {
 	struct pa_cpu_session *s = &pa_cpu_session;
-	int saved = errno;
 	bool ours;
 	struct pa_thread *t = sender(info, &ours);
 
 	if (!ours)
 		pa_signal_chain(signo, info, ucontext);
-	if (!t || atomic_exchange(&t->cpu_handling, 1)) {
-		errno = saved;
+	if (!t || atomic_exchange(&t->cpu_handling, 1))
 		return;
-	}
 	/* Seen by the agent before it frees the rings: it clears `active`, then waits for zero
 	 * handlers; we count ourselves, then look at `active` (both seq_cst). */
 	atomic_fetch_add(&s->handlers, 1);
@@ -158,5 +155,4 @@ void pa_cpu_timer_handler(int signo, siginfo_t *info, void *ucontext)
 	}
 	atomic_fetch_sub(&s->handlers, 1);
 	atomic_store(&t->cpu_handling, 0);
-	errno = saved;
 }
