@@ -100,7 +100,7 @@ $(BUILD)/gen/iberty.o: $(BUILD)/tools.ok
 		-G rust_demangle_callback -G dlang_demangle $(@D)/iberty/all.o $@
 
 # Order only: those that include the header learn it from their .d file.
-$(BUILD)/obj/exporters/%.o: | $(BUILD)/gen/profile.pb-c.h
+$(filter $(BUILD)/obj/exporters/%.o,$(OBJ)): | $(BUILD)/gen/profile.pb-c.h
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(BUILD)/tools.ok
 	@mkdir -p $(@D)

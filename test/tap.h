@@ -19,8 +19,8 @@
 
 static int tap_run, tap_failed;
 
-__attribute__((format(printf, 4, 5), unused)) static int tap_check(int good, const char *file, int line,
-                                                                   const char *fmt, ...)
+__attribute__((format(printf, 4, 5), unused)) static int tap_check(int good, const char *file,
+								   int line, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -38,17 +38,18 @@ __attribute__((format(printf, 4, 5), unused)) static int tap_check(int good, con
 }
 
 #define ok(cond, ...) tap_check(!!(cond), __FILE__, __LINE__, __VA_ARGS__)
-#define is_int(got, want, name)                                                                   \
+#define is_int(got, want, name)                                                                    \
 	do {                                                                                       \
 		long long g_ = (long long)(got), w_ = (long long)(want);                           \
 		if (!tap_check(g_ == w_, __FILE__, __LINE__, "%s", name))                          \
 			printf("# got %lld (0x%llx), want %lld (0x%llx)\n", g_, g_, w_, w_);       \
 	} while (0)
-#define is_str(got, want, name)                                                                   \
+#define is_str(got, want, name)                                                                    \
 	do {                                                                                       \
 		const char *g_ = (got), *w_ = (want);                                              \
 		if (!tap_check(g_ && w_ && !strcmp(g_, w_), __FILE__, __LINE__, "%s", name))       \
-			printf("# got  \"%s\"\n# want \"%s\"\n", g_ ? g_ : "(null)", w_ ? w_ : ""); \
+			printf("# got  \"%s\"\n# want \"%s\"\n", g_ ? g_ : "(null)",               \
+			       w_ ? w_ : "");                                                      \
 	} while (0)
 
 /* The whole program does not apply here: says why and exits with 2 for "skipped". */
