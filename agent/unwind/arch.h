@@ -20,6 +20,9 @@
  * trampoline of ld.so (_dl_runtime_resolve_*) has its CFA on it. On aarch64 this will be x30. */
 #define PA_REG_AUX 3
 
+/* Registers that a called function may change (rax rdx rcx rsi rdi r8-r11), by number. */
+#define PA_ARCH_SCRATCH_REGS 0xf37u
+
 /* Where a call leaves the return address, relative to the CFA. */
 #define PA_ARCH_RA_OFFSET (-8)
 
@@ -37,7 +40,7 @@
 #define PA_ARCH_SIGFRAME_GREGS 40
 #define PA_ARCH_SIGFRAME_WORDS 17
 
-/* Registers out of the bytes at PA_ARCH_SIGFRAME_GREGS. Signal-safe. */
-void pa_regs_from_sigframe(struct pa_regs *regs, const uint8_t *gregs);
+/* Register `reg` (by DWARF number) out of the bytes at PA_ARCH_SIGFRAME_GREGS. Signal-safe. */
+uint64_t pa_sigframe_reg(const uint8_t *gregs, unsigned reg);
 
 #endif

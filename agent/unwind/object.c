@@ -3,6 +3,7 @@
  * ever copied out with pa_peek. */
 #include <elf.h>
 #include <errno.h>
+#include <link.h>
 #include <string.h>
 
 #include "agent/base/hash.h"
@@ -12,6 +13,29 @@
 #include "agent/unwind/dwarf_read.h"
 #include "agent/unwind/object.h"
 #include "agent/unwind/phdrs.h"
+
+/* More is possible, but the others then only cost a system call a walk. */
+#define PERMANENT_MAX 256
+
+static uint64_t permanent[PERMANENT_MAX];
+static unsigned permanent_count;
+
+void pa_object_init(void)
+{
+	unsigned n = 0;
+
+	for (const struct link_map *l = _r_debug.r_map; l && n < PERMANENT_MAX; l = l->l_next)
+		permanent[n++] = (uint64_t)l;
+	permanent_count = n;
+}
+
+static bool is_permanent(uint64_t link_map)
+{
+	for (unsigned i = 0; i < permanent_count; i++)
+		if (permanent[i] == link_map)
+			return true;
+	return false;
+}
 
 /* Adds one program header to the layout; bias is not applied yet. */
 static bool add_segment(struct pa_object *o, const Elf64_Phdr *ph)
@@ -102,6 +126,65 @@ static ssize_t read_header(uint64_t start, uint8_t *page)
 	return pa_peek(start, page, PA_ARCH_PAGE);
 }
 
+/* Offset in the page of the build id among the notes at [at, end), 0 when it is not there. */
+static size_t build_id_in(const uint8_t *page, size_t at, size_t end)
+{
+	Elf64_Nhdr n;
+
+	while (at < end && end - at >= sizeof(n)) {
+		size_t name, desc;
+
+		memcpy(&n, page + at, sizeof(n));
+		name = at + sizeof(n);
+		if (n.n_namesz > end - name || ((n.n_namesz + 3) & ~3u) > end - name)
+			return 0;
+		desc = name + ((n.n_namesz + 3) & ~3u);
+		if (n.n_descsz > end - desc)
+			return 0;
+		if (n.n_type == NT_GNU_BUILD_ID && n.n_descsz >= sizeof(uint64_t) &&
+		    n.n_namesz == sizeof("GNU") && !memcmp(page + name, "GNU", sizeof("GNU")))
+			return desc;
+		at = desc + ((n.n_descsz + 3) & ~3u);
+	}
+	return 0;
+}
+
+static size_t find_build_id(const uint8_t *page, size_t len)
+{
+	struct pa_phdrs elf;
+	size_t at = 0;
+	Elf64_Phdr ph;
+
+	if (!pa_phdrs_open(&elf, page, len))
+		return 0;
+	for (unsigned i = 0; !at && pa_phdr_get(&elf, i, &ph); i++)
+		if (ph.p_type == PT_NOTE && ph.p_offset < len && ph.p_filesz <= len - ph.p_offset)
+			at = build_id_in(page, ph.p_offset, ph.p_offset + ph.p_filesz);
+	return at;
+}
+
+static void choose_probe(struct pa_object *o, const uint8_t *page, size_t len)
+{
+	size_t id = find_build_id(page, len);
+	uint64_t probe = 0;
+
+	if (id)
+		probe = o->header + id;
+	else if (o->eh_frame_hdr)
+		probe = o->eh_frame_hdr + 8; /* number of FDEs, begin of the search table */
+	if (probe && !pa_peek_all(probe, &o->probe_value, sizeof(o->probe_value)))
+		o->probe = probe;
+}
+
+static void ask_loader(struct pa_object *o)
+{
+	struct pa_loader_record last = pa_object_loader(o->code_hi - 1);
+
+	o->loader = pa_object_loader(o->code_lo);
+	o->permanent = is_permanent(o->loader.link_map);
+	o->split = o->loader.map_start != last.map_start || o->loader.map_end != last.map_end;
+}
+
 int pa_object_read(const struct pa_map *maps, size_t count, size_t i, struct pa_object *ret)
 {
 	uint8_t page[PA_ARCH_PAGE];
@@ -121,7 +204,8 @@ int pa_object_read(const struct pa_map *maps, size_t count, size_t i, struct pa_
 		return -ENOEXEC;
 	o.header = maps[i].start;
 	o.header_hash = pa_hash_bytes(page, (size_t)len);
-	o.loader = pa_object_loader(o.code_lo);
+	choose_probe(&o, page, (size_t)len);
+	ask_loader(&o);
 	*ret = o;
 	return 0;
 }
@@ -130,16 +214,15 @@ bool pa_object_same(const struct pa_object *a, const struct pa_object *b)
 {
 	return a->lo == b->lo && a->hi == b->hi && a->dev == b->dev && a->inode == b->inode &&
 	       a->header_hash == b->header_hash && a->eh_frame_hdr == b->eh_frame_hdr &&
-	       pa_loader_record_equal(&a->loader, &b->loader);
+	       a->split == b->split && pa_object_is(a, &b->loader);
 }
 
 bool pa_object_still(const struct pa_object *o)
 {
-	struct pa_loader_record loader = pa_object_loader(o->code_lo);
 	uint8_t page[PA_ARCH_PAGE];
 	ssize_t len;
 
-	if (!pa_loader_record_equal(&loader, &o->loader))
+	if (!pa_object_present(o, o->code_lo))
 		return false;
 	len = read_header(o->header, page);
 	return len > 0 && pa_hash_bytes(page, (size_t)len) == o->header_hash;

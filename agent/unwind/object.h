@@ -16,8 +16,7 @@ struct pa_map;
 struct pa_table;
 
 /* What _dl_find_object (glibc 2.35) says about an address; all zero when it knows no object
- * there. An object that was closed and another one opened in its place differ in at least one of
- * these unless even their layouts are equal. */
+ * there. */
 struct pa_loader_record {
 	uint64_t map_start, map_end, link_map, eh_frame_hdr;
 };
@@ -31,24 +30,39 @@ struct pa_object {
 	uint64_t eh_frame_hdr_len;
 	uint64_t inode;
 	uint32_t dev;
-	uint64_t header_hash; /* of its first page: program headers, build id */
-	struct pa_loader_record loader;
+	uint64_t header_hash;           /* of its first page: program headers, build id */
+	struct pa_loader_record loader; /* for code_lo */
+	/* Two objects of equal layout that follow each other at one address, like two versions of a
+	 * plugin, differ in this word: part of the build id, or of .eh_frame_hdr. probe is its
+	 * address, 0 when there is neither. */
+	uint64_t probe, probe_value;
+	bool permanent; /* loaded at the start: glibc never unloads it (its l_type is lt_library) */
+	bool split; /* the loader has several ranges for it (gaps between segments, as in node) */
 };
 
 /* _dl_find_object; NULL: objects change unnoticed until the next update. */
 typedef int (*pa_find_object_fn)(void *, struct dl_find_object *);
 extern _Atomic(pa_find_object_fn) pa_find_object;
 
+/* Remembers which objects are loaded now as those that are permanent. Constructor only: nothing may
+ * be opened or closed meanwhile. */
+void pa_object_init(void);
+
+/* Whether what is in memory where an address of *o belongs is still *o. One or two system calls,
+ * none for a permanent object. Signal-safe. */
+bool pa_object_present(const struct pa_object *o, uint64_t pc);
+
 /* What the loader knows about pc. Lock-free and Signal-safe (glibc manual, "Dynamic Linker
  * Introspection": AS-Safe). */
 struct pa_loader_record pa_object_loader(uint64_t pc);
 
-/* Whether both are of one object. The loader's ranges are left out: an object with a gap between
- * its code segments (node) has a range for each. */
-static inline bool pa_loader_record_equal(const struct pa_loader_record *a,
-					  const struct pa_loader_record *b)
+/* Whether `now`, asked for an address of *o, still means *o. */
+static inline bool pa_object_is(const struct pa_object *o, const struct pa_loader_record *now)
 {
-	return a->link_map == b->link_map && a->eh_frame_hdr == b->eh_frame_hdr;
+	const struct pa_loader_record *was = &o->loader;
+
+	return now->link_map == was->link_map && now->eh_frame_hdr == was->eh_frame_hdr &&
+	       (o->split || (now->map_start == was->map_start && now->map_end == was->map_end));
 }
 
 /* Layout from the first `len` bytes of an object whose first mapping is at `start`; the program
@@ -64,7 +78,7 @@ int pa_object_read(const struct pa_map *maps, size_t count, size_t i,
 /* Whether both describe the same loaded object, so that its table can be kept. */
 bool pa_object_same(const struct pa_object *a, const struct pa_object *b);
 
-/* Whether what is in memory is still *o. Agent thread only. */
+/* As pa_object_present, and compares all of the header. Agent thread only. */
 bool pa_object_still(const struct pa_object *o);
 
 /* Where .eh_frame begins, according to the .eh_frame_hdr at hand: 0 or -ENOEXEC. */

@@ -17,10 +17,12 @@ static const uint8_t greg_of[PA_REG_COUNT] = {
 	REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP,
 };
 
-void pa_regs_from_sigframe(struct pa_regs *regs, const uint8_t *gregs)
+uint64_t pa_sigframe_reg(const uint8_t *gregs, unsigned reg)
 {
-	for (int i = 0; i < PA_REG_COUNT; i++)
-		memcpy(&regs->r[i], gregs + 8 * greg_of[i], sizeof(regs->r[i]));
+	uint64_t v;
+
+	memcpy(&v, gregs + 8 * greg_of[reg], sizeof(v));
+	return v;
 }
 
 void pa_regs_from_ucontext(struct pa_regs *regs, const void *ucontext)

@@ -85,7 +85,7 @@ struct pa_table {
 	uint64_t inexpressible;
 };
 
-/* The rule for pc x (relative), PA_RULE(NONE) where there is none. Touches one index line and
+/* The rule for pc x (relative, below UINT32_MAX), PA_RULE(NONE) where there is none. Touches one index line and
  * mostly one line of rows. The scan is linear because its branches, unlike the steps of a binary
  * search, keep the row's load from waiting for the rows before it: 13 ns a frame against 17 for
  * a branch-free count and 20 for a binary search on the same machine. At most PA_ROWS_PAD rows

@@ -23,6 +23,7 @@ void pa_unwind_init(int (*find_object)(void *, struct dl_find_object *))
 {
 	/* Relaxed: a function of libc, there since before this process ran any code of ours. */
 	atomic_store_explicit(&pa_find_object, find_object, memory_order_relaxed);
+	pa_object_init();
 }
 
 static bool may_begin_object(const struct pa_map *m)

@@ -35,7 +35,12 @@ void pa_unwind_init(int (*find_object)(void *, struct dl_find_object *));
 /* Registers out of a signal handler's ucontext_t. Signal-safe. */
 void pa_regs_from_ucontext(struct pa_regs *regs, const void *ucontext);
 
-/* Stack memory [lo, hi) is readable at `bytes`: in place that is lo itself, in a copy anywhere. */
+/* Bytes below the stack pointer that a function without calls may use (psABI 3.2.2). */
+#define PA_STACK_RED_ZONE 128
+
+/* Stack memory [lo, hi) is readable at `bytes`: in place that is lo itself, in a copy anywhere. It
+ * should begin PA_STACK_RED_ZONE below the stack pointer: the rules of some assembler routines
+ * (OpenSSL's) read there. */
 struct pa_stack_view {
 	uintptr_t lo, hi;
 	const uint8_t *bytes;

@@ -11,6 +11,12 @@
 /* Signal frames in one stack; they are the only steps that need not go up. */
 #define SIGNALS_MAX 16
 
+/* Registers that assembler may push without saying so. */
+#define LEAF_PUSHES_MAX 8
+
+/* Objects that may be unloaded and that a walk has found in place. */
+#define PRESENT_MAX 2
+
 /* A frame pointer this far above the view may be right and the view cut short. */
 #define VIEW_SLACK (UINT64_C(16) << 20)
 
@@ -37,8 +43,9 @@ struct frame {
 struct walk {
 	const struct pa_snapshot *snap;
 	const struct pa_stack_view *stack, *other;
-	const struct pa_regs *regs; /* all registers, for the newest exact frame */
-	struct pa_regs interrupted; /* what regs is after a signal frame */
+	/* All registers of the newest exact frame: regs, or, when not NULL, a signal frame's. */
+	const struct pa_regs *regs;
+	const uint8_t *gregs;
 	/* The view in use: an aligned word may be loaded at lo <= address <= lo + room. */
 	uint64_t lo, room;
 	uint64_t delta; /* where it lies minus its address */
@@ -46,6 +53,8 @@ struct walk {
 	uint64_t object_lo, object_len;
 	const struct pa_snapshot_entry *entry; /* NULL: in none */
 	const struct pa_table *table;
+	const struct pa_snapshot_entry *present[PRESENT_MAX];
+	unsigned present_next;
 	unsigned signals;
 	enum pa_walk_end end;
 };
@@ -100,18 +109,38 @@ static void no_object(struct walk *w)
 	w->object_lo = w->object_len = 0;
 }
 
+static void forget_present(struct walk *w)
+{
+	for (unsigned i = 0; i < PRESENT_MAX; i++)
+		w->present[i] = NULL;
+	w->present_next = 0;
+}
+
+/* As pa_object_present, but asked only once a walk for the objects seen last. */
+static bool is_present(struct walk *w, const struct pa_snapshot_entry *e, uint64_t pc)
+{
+	if (e->object.permanent)
+		return true;
+	for (unsigned i = 0; i < PRESENT_MAX; i++)
+		if (w->present[i] == e)
+			return true;
+	if (!pa_object_present(&e->object, pc))
+		return false;
+	w->present[w->present_next++ % PRESENT_MAX] = e;
+	return true;
+}
+
 /* Makes the object at pc the current one; false when its rows are not ready, or the loader knows
  * another object there than the snapshot does. */
 static bool enter_object(struct walk *w, uint64_t pc)
 {
 	const struct pa_snapshot_entry *e = w->snap ? pa_snapshot_find(w->snap, pc) : NULL;
-	struct pa_loader_record now = pa_object_loader(pc);
 	const struct pa_table *t;
 
 	no_object(w);
 	if (!e)
-		return w->snap && !now.link_map;
-	if (!pa_loader_record_equal(&now, &e->object.loader))
+		return w->snap && !pa_object_loader(pc).link_map;
+	if (!is_present(w, e, pc))
 		return false;
 	t = atomic_load_explicit(&e->table, memory_order_acquire);
 	if (!t)
@@ -148,7 +177,7 @@ static bool plausible_code(uint64_t pc)
 /* Whether ra can be nothing but a return address: the byte before it is inside a function whose
  * frame there is one that a call can be made from, which the ABI wants aligned. (A pointer to a
  * function has padding or a return before it.) Text is not read: the object may be going away. */
-static bool is_return_address(struct walk *w, uint64_t ra, uint64_t sp)
+static bool is_return_address(const struct walk *w, uint64_t ra, uint64_t sp)
 {
 	const struct pa_snapshot_entry *e = pa_snapshot_find(w->snap, ra - 1);
 	const struct pa_table *t;
@@ -217,6 +246,11 @@ static bool step_without_rule(struct walk *w, struct frame *f)
 	return (f->exact && step_leaf(w, f)) || step_frame_pointer(w, f);
 }
 
+static uint64_t exact_reg(const struct walk *w, unsigned reg)
+{
+	return w->gregs ? pa_sigframe_reg(w->gregs, reg) : w->regs->r[reg];
+}
+
 static bool step_signal(struct walk *w, struct frame *f)
 {
 	uint64_t gregs = f->sp + PA_ARCH_SIGFRAME_GREGS;
@@ -226,15 +260,22 @@ static bool step_signal(struct walk *w, struct frame *f)
 		return stop(w, PA_WALK_BROKEN);
 	if (gregs - w->lo > w->room || last - w->lo > w->room)
 		return stop_at(w, last);
-	pa_regs_from_sigframe(&w->interrupted, (const uint8_t *)(gregs + w->delta));
-	w->regs = &w->interrupted;
-	*f = (struct frame){.pc = w->regs->r[PA_REG_PC],
-			    .sp = w->regs->r[PA_REG_SP],
-			    .fp.value = w->regs->r[PA_REG_FP],
-			    .aux.value = w->regs->r[PA_REG_AUX],
+	w->gregs = (const uint8_t *)(gregs + w->delta);
+	*f = (struct frame){.pc = exact_reg(w, PA_REG_PC),
+			    .sp = exact_reg(w, PA_REG_SP),
+			    .fp.value = exact_reg(w, PA_REG_FP),
+			    .aux.value = exact_reg(w, PA_REG_AUX),
 			    .exact = true};
 	use_view(w, f->sp);
 	return true;
+}
+
+/* Whether reg still has its value of the newest exact frame. No compiler relies on a scratch
+ * register behind a call; assembler that has its CFA in one (OpenSSL's AES-GCM) calls only helpers
+ * that leave it alone, and no CFI ever says that one was saved. */
+static bool has_exact_value(const struct frame *f, unsigned reg)
+{
+	return reg < PA_REG_COUNT && (f->exact || PA_ARCH_SCRATCH_REGS >> reg & 1);
 }
 
 /* Value of any register in the current frame. */
@@ -242,8 +283,8 @@ static bool any_reg(const struct walk *w, const struct frame *f, unsigned reg, u
 {
 	if (reg == PA_REG_SP)
 		*ret = f->sp;
-	else if (f->exact && reg < PA_REG_COUNT)
-		*ret = w->regs->r[reg];
+	else if (has_exact_value(f, reg))
+		*ret = exact_reg(w, reg);
 	else if (reg == PA_REG_FP)
 		return reg_value(w, &f->fp, ret);
 	else if (reg == PA_REG_AUX)
@@ -287,6 +328,19 @@ static struct reg saved_reg(const struct walk *w, const struct frame *f, const s
 	return r;
 }
 
+/* Functions that realign their stack push a copy of the return address in front of the saved
+ * frame pointer. gcc (12) has the frame pointer's rule at *fp + 0 up to the end of such a function,
+ * also where the register has been popped: then the copy is not there. */
+static bool fp_was_popped(const struct walk *w, const struct frame *f, const struct pa_place *p,
+			  uint64_t ra)
+{
+	uint64_t fp, copy;
+
+	if (p->kind != PA_PLACE_REG || p->reg != PA_REG_FP || p->off || !f->exact)
+		return false;
+	return !reg_value(w, &f->fp, &fp) || !load(w, fp + 8, &copy) || copy != ra;
+}
+
 static bool step_wide(struct walk *w, struct frame *f, uint32_t rule)
 {
 	const struct pa_wide *wide = &w->table->wide[PA_RULE_WIDE_INDEX(rule)];
@@ -304,7 +358,8 @@ static bool step_wide(struct walk *w, struct frame *f, uint32_t rule)
 		return stop_at(w, ra);
 	next.pc = ra;
 	next.sp = cfa;
-	next.fp = saved_reg(w, f, &f->fp, &wide->fp, cfa);
+	next.fp = fp_was_popped(w, f, &wide->fp, ra) ? f->fp
+						     : saved_reg(w, f, &f->fp, &wide->fp, cfa);
 	next.aux = saved_reg(w, f, &f->aux, &wide->aux, cfa);
 	*f = next;
 	return true;
@@ -361,13 +416,52 @@ static inline bool step(struct walk *w, struct frame *f, uint32_t rule)
 	return true;
 }
 
+/* Whether pc may be in code: it is an address, and not one of the stack. */
+static inline bool credible_code(const struct walk *w, uint64_t pc)
+{
+	return plausible_code(pc) && pc - w->lo > w->room;
+}
+
+/* Whether the word at `at` is the frame pointer of a frame above sp: its return address tells. */
+static bool holds_frame_pointer(const struct walk *w, uint64_t at, uint64_t sp)
+{
+	uint64_t fp, ra;
+
+	return load(w, at, &fp) && fp >= sp && load(w, fp + 8, &ra) &&
+	       is_return_address(w, ra, fp + 16);
+}
+
+/* Some assembler pushes registers and does not say so in its CFI (glibc 2.36: the mpn_ functions
+ * behind printf of floating-point numbers). The return address found for the leaf is then no
+ * address of code; the right one is a few words above, and the frame pointer may be below it. */
+static __attribute__((noinline)) void search_leaf(const struct walk *w, struct frame *f,
+						  uint64_t sp)
+{
+	uint64_t ra, at = sp;
+
+	for (; at <= sp + 8 * LEAF_PUSHES_MAX; at += 8) {
+		if (!load(w, at, &ra))
+			return;
+		if (is_return_address(w, ra, at + 8))
+			break;
+	}
+	if (at > sp + 8 * LEAF_PUSHES_MAX)
+		return;
+	f->pc = ra;
+	f->sp = at + 8;
+	for (; sp < at; sp += 8)
+		if (holds_frame_pointer(w, sp, f->sp))
+			f->fp.at = sp;
+}
+
 /* Signal trampolines are stepped over silently: the handler was not called from there. */
 static int walk_frames(struct walk *w, struct frame f, uint64_t *frames, int max)
 {
 	int n = 0;
 
 	for (;;) {
-		uint64_t pc = f.pc - !f.exact;
+		uint64_t pc = f.pc - !f.exact, sp = f.sp;
+		bool leaf = f.exact;
 		uint32_t rule;
 
 		if (pa_unlikely(n == max)) {
@@ -384,7 +478,11 @@ static int walk_frames(struct walk *w, struct frame f, uint64_t *frames, int max
 		n += PA_RULE_KIND(rule) != PA_RULE_SIGNAL;
 		if (pa_unlikely(!step(w, &f, rule)))
 			return n ? n : 1;
-		if (pa_unlikely(!plausible_code(f.pc)) && !f.exact) {
+		if (pa_unlikely(f.exact))
+			continue;
+		if (pa_unlikely(leaf) && f.pc && !credible_code(w, f.pc))
+			search_leaf(w, &f, sp);
+		if (pa_unlikely(!plausible_code(f.pc))) {
 			w->end = f.pc ? PA_WALK_BROKEN : PA_WALK_COMPLETE;
 			return n;
 		}
@@ -407,7 +505,9 @@ int pa_unwind_walk(const struct pa_regs *regs, const struct pa_stack_view *stack
 	w.stack = stack;
 	w.other = other;
 	w.regs = regs;
+	w.gregs = NULL;
 	w.signals = 0;
+	forget_present(&w);
 	no_object(&w);
 	use_view(&w, f.sp);
 	n = walk_frames(&w, f, frames, max);
@@ -422,6 +522,7 @@ bool pa_unwind_ready(uint64_t pc)
 	bool ready;
 
 	w.snap = pa_snapshot_enter();
+	forget_present(&w);
 	ready = enter_object(&w, pc);
 	pa_snapshot_leave();
 	return ready;
