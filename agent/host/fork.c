@@ -5,12 +5,15 @@
 #include <pthread.h>
 #include <stddef.h>
 
+#include "agent/host/signal.h"
+
 static struct pa_fork_events events;
 
 static void in_child(void)
 {
 	int saved = errno;
 
+	pa_signal_fork_child();
 	events.forget();
 	errno = saved;
 }

@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <sys/types.h>
 
+struct dl_find_object;
+
 typedef void (*pa_sighandler)(int);
 
 /* X(return type, name, parameters). One row per interposed or privately used function. */
@@ -23,9 +25,13 @@ typedef void (*pa_sighandler)(int);
 	X(pa_sighandler, sigset, (int, pa_sighandler))                                             \
 	X(int, sigignore, (int))                                                                   \
 	X(int, siginterrupt, (int, int))                                                           \
+	X(int, sigwait, (const sigset_t *, int *))                                                 \
+	X(int, sigwaitinfo, (const sigset_t *, siginfo_t *))                                       \
+	X(int, sigtimedwait, (const sigset_t *, siginfo_t *, const struct timespec *))             \
 	X(pid_t, fork, (void))                                                                     \
 	X(int, daemon, (int, int))                                                                 \
-	X(pid_t, forkpty, (int *, char *, const void *, const void *))
+	X(pid_t, forkpty, (int *, char *, const void *, const void *))                             \
+	X(int, _dl_find_object, (void *, struct dl_find_object *)) /* glibc 2.35 */
 
 struct pa_real {
 #define PA_REAL_FIELD(ret, name, params) ret(*name) params;

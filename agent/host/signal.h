@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "agent/base/compiler.h"
 
@@ -24,8 +25,22 @@ bool pa_signal_undisputed(int signo);
  * action (death by that signal) included. Signal-safe. */
 void pa_signal_chain(int signo, siginfo_t *info, void *ucontext);
 
-/* sigaction(2) as the host sees it, for claimed signals. Returns false when signo is none, else
- * true with the result (0, or -1 and errno) in *ret. Any thread. */
-bool pa_signal_host_action(int signo, const struct sigaction *act, struct sigaction *old, int *ret);
+/* sigaction(2) as the host sees it, whether or not the signal is claimed. Any thread. */
+int pa_signal_host_action(int signo, const struct sigaction *act, struct sigaction *old);
+
+/* Timers of the agent carry this in the upper 16 bits of their value, where no address of the
+ * host has it: it tells their signals from the host's. */
+#define PA_SIGNAL_COOKIE 0x9a0full
+static inline bool pa_signal_is_agents(const siginfo_t *info)
+{
+	return info->si_code == SI_TIMER &&
+	       (uint64_t)(uintptr_t)info->si_value.sival_ptr >> 48 == PA_SIGNAL_COOKIE;
+}
+
+/* Whether the signal is one that pa_signal_claim may take. Any thread. */
+bool pa_signal_claimable(int signo);
+
+/* In a forked child, single-threaded: calls that others were in are over. */
+void pa_signal_fork_child(void);
 
 #endif

@@ -2,9 +2,8 @@
  * The part of signal sharing that runs in handlers. */
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
+#include "agent/base/syscall.h"
 #include "agent/host/signal.h"
 #include "agent/host/signal_slot.h"
 
@@ -13,7 +12,7 @@ struct pa_signal_slot pa_signal_slots[PA_SIGNAL_SLOTS];
 struct pa_signal_slot *pa_signal_slot_find(int signo)
 {
 	for (int i = 0; i < PA_SIGNAL_SLOTS; i++) {
-		if (atomic_load_explicit(&pa_signal_slots[i].signo, memory_order_acquire) == signo)
+		if (atomic_load(&pa_signal_slots[i].signo) == signo)
 			return &pa_signal_slots[i];
 	}
 	return NULL;
@@ -31,9 +30,9 @@ static void default_action(int signo)
 	} dfl = {0};
 	uint64_t only = 1ull << (signo - 1);
 
-	syscall(SYS_rt_sigaction, signo, &dfl, NULL, sizeof(dfl.mask));
-	syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), signo);
-	syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &only, NULL, sizeof(only));
+	pa_sys(SYS_rt_sigaction, signo, &dfl, NULL, sizeof(dfl.mask));
+	pa_sys(SYS_tgkill, pa_sys(SYS_getpid), pa_sys(SYS_gettid), signo);
+	pa_sys(SYS_rt_sigprocmask, SIG_UNBLOCK, &only, NULL, sizeof(only));
 }
 
 void pa_signal_chain(int signo, siginfo_t *info, void *ucontext)
@@ -44,14 +43,16 @@ void pa_signal_chain(int signo, siginfo_t *info, void *ucontext)
 	if (!slot)
 		return;
 	handler = atomic_load(&slot->host_handler);
+	/* Of two threads that are hit at once only one may find a handler for one signal. */
+	while (handler > (uintptr_t)SIG_IGN && atomic_load(&slot->host_flags) & (int)SA_RESETHAND &&
+	       !atomic_compare_exchange_strong(&slot->host_handler, &handler, (uintptr_t)SIG_DFL))
+		;
 	if (handler == (uintptr_t)SIG_IGN)
 		return;
 	if (handler == (uintptr_t)SIG_DFL) {
 		default_action(signo);
 		return;
 	}
-	if (atomic_load(&slot->host_flags) & (int)SA_RESETHAND)
-		atomic_store(&slot->host_handler, (uintptr_t)SIG_DFL);
 	/* Also right for a handler without SA_SIGINFO: further arguments are ignored by the
 	 * calling conventions of all our platforms. */
 	((void (*)(int, siginfo_t *, void *))handler)(signo, info, ucontext);

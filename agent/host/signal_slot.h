@@ -19,7 +19,7 @@ struct pa_signal_slot {
 	 * one new and one old value is harmless: both conventions pass signo first. */
 	_Atomic uintptr_t host_handler; /* or SIG_DFL, SIG_IGN */
 	_Atomic int host_flags;
-	struct sigaction host; /* as given, for sigaction's old; under the lock of signal.c */
+	struct sigaction host; /* as the kernel would tell it; under the lock of signal.c */
 };
 
 extern struct pa_signal_slot pa_signal_slots[PA_SIGNAL_SLOTS];

@@ -131,6 +131,8 @@ bool pa_thread_release(struct pa_thread *t, uint32_t state)
 	atomic_store(&t->tid, 0);
 	atomic_fetch_add(&t->generation, 1);
 	free_list_push(t);
+	if (state == PA_THREAD_HOOKED)
+		pa_thread_alive_add(-1);
 	return true;
 }
 
@@ -163,6 +165,7 @@ static struct pa_thread *adopt_scanned(struct pa_thread *mine, pid_t tid)
 	other->start_routine = mine->start_routine;
 	other->stack_end = mine->stack_end;
 	pa_thread_scanned_add(-1);
+	pa_thread_alive_add(1);
 	pa_thread_release(mine, PA_THREAD_HOOKED);
 	return other;
 }
@@ -176,6 +179,7 @@ void pa_thread_enter(uintptr_t stack_end, size_t stack_size, uint64_t start_rout
 
 	if (!t)
 		return;
+	pa_thread_alive_add(1);
 	t = adopt_scanned(t, tid);
 	self_slot = t;
 	/* The value makes the exit destructor run, also after pthread_exit and cancellation.
@@ -225,6 +229,7 @@ int pa_threads_init(const struct pa_thread_events *events)
 		(void)pthread_setspecific(table.exit_key, self_slot);
 	if (!self_slot)
 		return -ENOMEM;
+	pa_thread_alive_add(1);
 	atomic_store_explicit(&table.active, true, memory_order_release);
 	return 0;
 }
@@ -241,6 +246,8 @@ void pa_threads_fork_child(void)
 
 		if (!t)
 			continue;
+		t->index = i; /* its owner may have been about to */
+		atomic_store(&t->cpu_handling, 0);
 		atomic_store(&t->cpu_timer, 0); /* timers are not inherited: fork(2) */
 		atomic_fetch_add(&t->generation, 1);
 		if (t == mine)
@@ -251,6 +258,7 @@ void pa_threads_fork_child(void)
 	}
 	if (mine)
 		atomic_store(&mine->tid, (pid_t)syscall(SYS_gettid));
+	pa_thread_end_fork_child(mine ? 1 : 0);
 	pa_thread_scan_fork_child();
 	pa_thread_agent_fork_child();
 }

@@ -13,7 +13,8 @@
 #include "agent/host/thread_table.h"
 #include "agent/host/tid.h"
 
-#define STACK_BYTES (256u << 10)
+#define STACK_BYTES     ((size_t)256 << 10)
+#define STACK_BYTES_MAX ((size_t)64 << 20)
 
 struct job {
 	_Atomic bool taken;
@@ -81,11 +82,27 @@ static struct job *job_take(void)
 	return NULL;
 }
 
+/* The host's static thread-local storage is part of every stack: where it is large, libc refuses
+ * a small one with EINVAL. */
+static int create(struct job *job)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	int err = EINVAL;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	for (size_t size = STACK_BYTES; err == EINVAL && size <= STACK_BYTES_MAX; size *= 4) {
+		pthread_attr_setstacksize(&attr, size);
+		err = pa_real.pthread_create(&thread, &attr, agent_main, job);
+	}
+	pthread_attr_destroy(&attr);
+	return err;
+}
+
 int pa_thread_spawn_agent(const char *name, void (*run)(void *), void *arg)
 {
 	struct job *job = job_take();
-	pthread_attr_t attr;
-	pthread_t thread;
 	sigset_t all, before;
 	int err;
 
@@ -95,15 +112,11 @@ int pa_thread_spawn_agent(const char *name, void (*run)(void *), void *arg)
 	job->run = run;
 	job->arg = arg;
 	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	atomic_fetch_add(&starting, 1);
 	/* Inherited by the new thread. pthread_attr_setsigmask_np would allocate. */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pa_real.pthread_create(&thread, &attr, agent_main, job);
+	err = create(job);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
 	if (err) {
 		atomic_fetch_sub(&starting, 1);
 		atomic_store(&job->taken, false);

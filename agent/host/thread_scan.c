@@ -71,20 +71,25 @@ static void add_unknown(pid_t tid, void (*added)(struct pa_thread *))
 		added(t);
 }
 
-static void visit_tid(pid_t tid, struct pa_map64 *known, void (*added)(struct pa_thread *))
+struct scan {
+	struct pa_map64 known; /* slots by thread id; UINT64_MAX once the thread was met */
+	void (*added)(struct pa_thread *);
+};
+
+static bool visit_tid(pid_t tid, void *arg)
 {
+	struct scan *s = arg;
 	uint64_t slot;
 
-	if (pa_map64_get(known, (uint64_t)tid, &slot)) {
-		if (pa_map64_put(known, (uint64_t)tid, UINT64_MAX)) /* alive; cannot fail: exists */
-			return;
-	} else {
-		add_unknown(tid, added);
-	}
+	if (!pa_map64_get(&s->known, (uint64_t)tid, &slot))
+		add_unknown(tid, s->added);
+	else if (pa_map64_put(&s->known, (uint64_t)tid, UINT64_MAX))
+		return false; /* cannot fail: it exists */
+	return false;
 }
 
-/* Returns whether the whole directory was read. */
-static bool visit_tasks(int dir, struct pa_map64 *known, void (*added)(struct pa_thread *))
+/* Calls visit until it returns true: 1. 0 when the whole directory was read, or -errno. */
+static int visit_tasks(int dir, bool (*visit)(pid_t tid, void *arg), void *arg)
 {
 	char buf[4096] PA_ALIGNED(8);
 	long n;
@@ -94,12 +99,30 @@ static bool visit_tasks(int dir, struct pa_map64 *known, void (*added)(struct pa
 			const struct dirent64_head *d = (const void *)(buf + at);
 			uint64_t tid;
 
-			if (!pa_parse_u64(d->name, strlen(d->name), 10, &tid))
-				visit_tid((pid_t)tid, known, added);
+			if (!pa_parse_u64(d->name, strlen(d->name), 10, &tid) &&
+			    visit((pid_t)tid, arg))
+				return 1;
 			at += d->reclen;
 		}
 	}
-	return n == 0;
+	return n == 0 ? 0 : -errno;
+}
+
+bool pa_thread_any_task(bool (*test)(pid_t tid, void *arg), void *arg)
+{
+	int dir = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC), ret;
+
+	if (dir < 0)
+		return true;
+	ret = visit_tasks(dir, test, arg);
+	close(dir);
+	return ret != 0;
+}
+
+/* The listing may skip a thread when others end meanwhile (proc_task_readdir counts positions). */
+static bool is_gone(pid_t tid)
+{
+	return syscall(SYS_tgkill, getpid(), tid, 0) && errno == ESRCH;
 }
 
 /* Slots whose thread was not met. One that claimed its slot while we read is not in `known`. */
@@ -113,7 +136,7 @@ static void drop_gone(struct pa_map64 *known, void (*gone)(struct pa_thread *))
 
 		if (!tid || state == PA_THREAD_FREE)
 			continue;
-		if (!pa_map64_get(known, (uint64_t)tid, &slot) || slot != i)
+		if (!pa_map64_get(known, (uint64_t)tid, &slot) || slot != i || !is_gone(tid))
 			continue;
 		if (gone)
 			gone(t);
@@ -124,7 +147,7 @@ static void drop_gone(struct pa_map64 *known, void (*gone)(struct pa_thread *))
 
 void pa_thread_scan(bool force, void (*added)(struct pa_thread *), void (*gone)(struct pa_thread *))
 {
-	struct pa_map64 known = {0};
+	struct scan s = {.added = added};
 	struct stat st;
 	uint64_t seen = pa_threads_seen();
 	int dir = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -134,10 +157,10 @@ void pa_thread_scan(bool force, void (*added)(struct pa_thread *), void (*gone)(
 	if (!fstat(dir, &st) && (force || st.st_nlink != last_links || seen != last_seen)) {
 		last_links = st.st_nlink;
 		last_seen = seen;
-		slots_by_tid(&known);
-		if (visit_tasks(dir, &known, added))
-			drop_gone(&known, gone);
-		pa_map64_done(&known);
+		slots_by_tid(&s.known);
+		if (visit_tasks(dir, visit_tid, &s) == 0)
+			drop_gone(&s.known, gone);
+		pa_map64_done(&s.known);
 	}
 	close(dir);
 }

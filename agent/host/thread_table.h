@@ -27,6 +27,14 @@ void pa_thread_scanned_add(int n);
 /* Agent threads being started that may not be in the list of agent threads yet. */
 int pa_thread_agents_starting(void);
 
+/* Whether test says true of a thread of this process, or that cannot be found out. Agent thread
+ * only. */
+bool pa_thread_any_task(bool (*test)(pid_t tid, void *arg), void *arg);
+
+/* Counts announced threads; the process ends after the last one. Any thread. */
+void pa_thread_alive_add(int n);
+
+void pa_thread_end_fork_child(int alive);
 void pa_thread_scan_fork_child(void);
 void pa_thread_agent_fork_child(void);
 
