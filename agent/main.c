@@ -105,6 +105,7 @@ static int agent_init(char **env)
 	static const struct pa_thread_events thread_events = {
 		.start = pa_registry_thread_start,
 		.exit = pa_registry_thread_exit,
+		.sandbox = pa_registry_thread_sandbox,
 	};
 	static const struct pa_fork_events fork_events = {
 		.forget = fork_forget,

@@ -186,6 +186,12 @@ static void thread_exit(struct pa_thread *t)
 		engine->thread_exit(t);
 }
 
+static void thread_sandbox(struct pa_thread *t)
+{
+	if (engine->thread_sandbox)
+		engine->thread_sandbox(t);
+}
+
 static void fork_child(void)
 {
 	atomic_store(&busy, false);
@@ -202,5 +208,6 @@ const struct pa_collector pa_collector_cpu = {
 	.collect = collect,
 	.thread_start = thread_start,
 	.thread_exit = thread_exit,
+	.thread_sandbox = thread_sandbox,
 	.fork_child = fork_child,
 };

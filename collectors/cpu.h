@@ -50,6 +50,7 @@ struct pa_cpu_engine {
 	/* On the thread, in the host's context; NULL: none. */
 	void (*thread_start)(struct pa_thread *t);
 	void (*thread_exit)(struct pa_thread *t);
+	void (*thread_sandbox)(struct pa_thread *t);
 	/* In a forked child, single-threaded. NULL: none. */
 	void (*fork_child)(void);
 };

@@ -18,6 +18,35 @@
 #define PA_PERF_STACK      (32u << 10) /* stack bytes of a sample: covers most programs */
 #define PA_PERF_RECORD_MAX (1u << 16)  /* header.size is 16 bits */
 
+#define PA_PERF_CPUS_MAX 1024
+
+struct perf_event_mmap_page;
+
+struct pa_perf_ring {
+	struct perf_event_mmap_page *page;
+	size_t size; /* data bytes, power of two */
+};
+
+/* What pa_perf_open has set up. Agent thread only. */
+struct pa_perf {
+	struct pa_perf_ring rings[PA_PERF_CPUS_MAX]; /* the first `cpus` are in use */
+	int cpus;
+	bool kernel;      /* kernel frames are sampled too */
+	uint8_t *scratch; /* PA_PERF_RECORD_MAX bytes */
+};
+extern struct pa_perf pa_perf;
+
+/* Opens the events, disabled, for all threads that there are; those made later inherit them.
+ * 0 or -errno. Agent thread only, once a process. */
+int pa_perf_open(void) PA_CHECKED;
+
+/* Applies PERF_EVENT_IOC_ENABLE or _DISABLE to every event that is still ours; returns how many
+ * there were. Agent thread only. */
+int pa_perf_switch(unsigned long request);
+
+/* In a forked child, single-threaded: closes what it inherited. */
+void pa_perf_fork_child(void);
+
 struct pa_perf_sample {
 	uint32_t tid;
 	bool has_user; /* regs and stack are there: not for a thread on its way out */

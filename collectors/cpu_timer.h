@@ -12,6 +12,9 @@
 #include "agent/host/signal.h"
 #include "agent/unwind/unwind.h"
 
+struct pa_cpu_build;
+struct pa_thread;
+
 /* Threads share rings by slot index: memory does not grow with the number of threads, and a
  * thread's last samples outlive it. */
 #define PA_CPU_SHARDS     8
@@ -48,7 +51,8 @@ struct pa_cpu_session {
 	_Atomic uint32_t window;   /* number of this window, from 1 */
 	_Atomic uint64_t lost;     /* samples that found no room, by weight */
 	bool copy_all;             /* every sample is walked on the agent thread (libunwind) */
-	bool quiet_hooks; /* threads under seccomp: no system calls at thread start, exit */
+	uint32_t seccomp,
+		seccomp_filters; /* of the agent itself; a thread with others is sandboxed */
 	int signo;
 	uint64_t period_ns;
 	uint32_t overrun_max; /* expiries counted into one sample; beyond, a signal was blocked */
@@ -61,6 +65,23 @@ static inline uint64_t pa_cpu_cookie(uint32_t slot, uint32_t generation)
 {
 	return PA_SIGNAL_COOKIE << 48 | (uint64_t)(generation & 0xffff) << 32 | slot;
 }
+
+/* Gives timers to all threads that have none (cpu_timer_thread.c). `again`: also looks once more at
+ * those that could not be given one. Agent thread only. */
+void pa_cpu_arm_all(bool again);
+
+/* Takes the timer of one thread, or of all, away. Any thread. */
+void pa_cpu_disarm(struct pa_thread *t);
+void pa_cpu_disarm_all(void);
+
+/* Adds the CPU time of living threads that no tick stands for, with its reason. Agent thread
+ * only, after pa_cpu_disarm_all. */
+void pa_cpu_add_missing(struct pa_cpu_build *b);
+
+/* The engine's events, see struct pa_cpu_engine. */
+void pa_cpu_thread_start(struct pa_thread *t);
+void pa_cpu_thread_exit(struct pa_thread *t);
+void pa_cpu_thread_sandbox(struct pa_thread *t);
 
 /* The handler. Signal-safe. */
 void pa_cpu_timer_handler(int signo, siginfo_t *info, void *ucontext);

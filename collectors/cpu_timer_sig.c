@@ -52,17 +52,19 @@ static struct pa_stack_view view_of(uintptr_t sp, uintptr_t low, uintptr_t end)
 }
 
 /* The stack that sp lies on, from its red zone to its end, and the other one that a signal frame
- * may lead to. False: sp lies on none that we know (coroutine, raw clone). */
+ * may lead to. False: sp lies on none that we know (coroutine, raw clone), or where nothing is
+ * mapped. The kernel has proved the stack that we run on; on an alternate one that says nothing
+ * about sp, which may be in a guard page. */
 static bool stack_views(const struct pa_thread *t, const ucontext_t *uc, uintptr_t sp,
 			struct pa_stack_view *stack, struct pa_stack_view *other)
 {
 	uintptr_t alt = (uintptr_t)uc->uc_stack.ss_sp, alt_end = alt + uc->uc_stack.ss_size;
-	uintptr_t low = t->stack_low;
+	uintptr_t low = t->stack_low, here = (uintptr_t)__builtin_frame_address(0);
 
 	*other = (struct pa_stack_view){0};
 	if (in_region(sp, low, t->stack_end)) {
 		*stack = view_of(sp, low, t->stack_end);
-		return true;
+		return in_region(here, low, sp) || pa_peek_span(stack->lo, 1);
 	}
 	if (uc->uc_stack.ss_flags & SS_DISABLE || !in_region(sp, alt, alt_end))
 		return false;
@@ -104,7 +106,9 @@ static bool put_copy(const struct pa_thread *t, const struct pa_regs *regs,
 	copy->regs = *regs;
 	if (stack) {
 		copy->lo = stack->lo;
-		memcpy(copy->bytes, stack->bytes, len);
+		got = (ssize_t)pa_peek_span(stack->lo,
+					    len); /* some have guard pages of their own */
+		memcpy(copy->bytes, stack->bytes, (size_t)got);
 	} else {
 		copy->lo = regs->r[PA_REG_SP] - RED_ZONE;
 		got = pa_peek(copy->lo, copy->bytes, len);

@@ -35,6 +35,10 @@ struct pa_collector {
 	void (*thread_start)(struct pa_thread *t);
 	void (*thread_exit)(struct pa_thread *t);
 
+	/* It enters a seccomp sandbox (t->sandboxed): nothing may be done in it any more, it gets
+	 * no thread_exit. On any thread, as above. NULL: none. */
+	void (*thread_sandbox)(struct pa_thread *t);
+
 	/* In a forked child, single-threaded, before the host goes on. NULL: none. */
 	void (*fork_child)(void);
 };

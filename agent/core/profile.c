@@ -53,6 +53,7 @@ const char *pa_pseudo_name(uint64_t addr)
 	static const char *const names[PA_PSEUDO_COUNT] = {
 		[PA_PSEUDO_LOST] = "[lost samples]",
 		[PA_PSEUDO_SIGNALS_BLOCKED] = "[thread blocks all signals]",
+		[PA_PSEUDO_SANDBOXED] = "[thread is in a seccomp sandbox]",
 		[PA_PSEUDO_SMALL_STACK] = "[thread stack too small to sample]",
 		[PA_PSEUDO_UNSAMPLED] = "[time missed by the timer]",
 		[PA_PSEUDO_KERNEL] = "[kernel]",

@@ -24,6 +24,7 @@ struct pa_value_type {
 enum pa_pseudo {
 	PA_PSEUDO_LOST,            /* samples dropped: buffers full */
 	PA_PSEUDO_SIGNALS_BLOCKED, /* CPU time of a thread that blocks every signal */
+	PA_PSEUDO_SANDBOXED,       /* CPU time of a thread in a seccomp sandbox of its own */
 	PA_PSEUDO_SMALL_STACK,     /* CPU time of a thread whose stack is too small for a handler */
 	PA_PSEUDO_UNSAMPLED,       /* CPU time that the timer missed */
 	PA_PSEUDO_KERNEL,          /* system time that the engine may not look into */

@@ -85,6 +85,13 @@ void pa_registry_thread_exit(struct pa_thread *t)
 			registry.collectors[i]->thread_exit(t);
 }
 
+void pa_registry_thread_sandbox(struct pa_thread *t)
+{
+	for (size_t i = 0; i < registry.collector_count; i++)
+		if (registry.collectors[i]->thread_sandbox && works(i))
+			registry.collectors[i]->thread_sandbox(t);
+}
+
 void pa_registry_fork_child(void)
 {
 	for (size_t i = 0; i < registry.collector_count; i++)

@@ -27,6 +27,7 @@ const struct pa_collector *pa_registry_find(const char *name, size_t len);
 /* Tell every collector. On the thread itself. */
 void pa_registry_thread_start(struct pa_thread *t);
 void pa_registry_thread_exit(struct pa_thread *t);
+void pa_registry_thread_sandbox(struct pa_thread *t);
 void pa_registry_fork_child(void);
 
 #endif

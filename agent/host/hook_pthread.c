@@ -18,6 +18,7 @@ struct start {
 	void *(*routine)(void *);
 	void *arg;
 	size_t stack_size;
+	bool sandboxed;
 };
 
 static struct start starts[STARTS];
@@ -54,11 +55,12 @@ static void *run(void *arg)
 	void *(*routine)(void *) = s->routine;
 	void *routine_arg = s->arg;
 	size_t stack_size = s->stack_size;
+	bool sandboxed = s->sandboxed;
 
 	atomic_store_explicit(&s->taken, 0, memory_order_release);
 	/* glibc and musl put the thread control block at the top of the stack block. */
 	pa_thread_enter((uintptr_t)__builtin_thread_pointer(), stack_size,
-			(uint64_t)(uintptr_t)routine);
+			(uint64_t)(uintptr_t)routine, sandboxed);
 	return routine(routine_arg);
 }
 
@@ -78,6 +80,7 @@ PA_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 	s->routine = routine;
 	s->arg = arg;
 	s->stack_size = stack_size_of(attr);
+	s->sandboxed = pa_thread_sandboxed();
 	err = pa_real.pthread_create(thread, attr, run, s);
 	if (err)
 		atomic_store_explicit(&s->taken, 0, memory_order_release);

@@ -13,8 +13,10 @@ struct dl_find_object;
 
 typedef void (*pa_sighandler)(int);
 
-/* X(return type, name, parameters). One row per interposed or privately used function. */
+/* X(return type, name, parameters). One row per interposed or privately used function; syscall
+ * first, for hook_seccomp.c. */
 #define PA_REAL_FUNCTIONS(X)                                                                       \
+	X(long, syscall, (long, ...))                                                              \
 	X(int, pthread_create, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))   \
 	X(int, sigaction, (int, const struct sigaction *, struct sigaction *))                     \
 	X(pa_sighandler, signal, (int, pa_sighandler))                                             \
@@ -28,6 +30,7 @@ typedef void (*pa_sighandler)(int);
 	X(int, sigwait, (const sigset_t *, int *))                                                 \
 	X(int, sigwaitinfo, (const sigset_t *, siginfo_t *))                                       \
 	X(int, sigtimedwait, (const sigset_t *, siginfo_t *, const struct timespec *))             \
+	X(int, prctl, (int, ...))                                                                  \
 	X(pid_t, fork, (void))                                                                     \
 	X(int, daemon, (int, int))                                                                 \
 	X(pid_t, forkpty, (int *, char *, const void *, const void *))                             \

@@ -23,6 +23,7 @@ static struct {
 } table;
 
 static PA_TLS struct pa_thread *self_slot;
+static PA_TLS bool self_sandboxed;
 
 bool pa_threads_active(void)
 {
@@ -53,6 +54,8 @@ static struct pa_thread *chunk_get(uint32_t chunk)
 
 	if (slots)
 		return slots;
+	if (self_sandboxed)
+		return NULL; /* mmap may be forbidden */
 	slots = pa_pages_alloc(PA_THREAD_CHUNK * sizeof(*slots));
 	if (!slots)
 		return NULL;
@@ -118,6 +121,7 @@ struct pa_thread *pa_thread_claim(pid_t tid, uint32_t state, uintptr_t stack_end
 	t->start_routine = start_routine;
 	atomic_store(&t->cpu_reason, 0);
 	atomic_store(&t->cpu_window, 0);
+	atomic_store(&t->sandboxed, 0);
 	atomic_store(&t->tid, tid);
 	atomic_store(&t->state, state);
 	atomic_fetch_add(&table.seen, 1);
@@ -170,12 +174,14 @@ static struct pa_thread *adopt_scanned(struct pa_thread *mine, pid_t tid)
 	return other;
 }
 
-void pa_thread_enter(uintptr_t stack_end, size_t stack_size, uint64_t start_routine)
+void pa_thread_enter(uintptr_t stack_end, size_t stack_size, uint64_t start_routine, bool sandboxed)
 {
 	pid_t tid = pa_tid_self();
 	int saved = errno;
-	struct pa_thread *t =
-		pa_thread_claim(tid, PA_THREAD_HOOKED, stack_end, stack_size, start_routine);
+	struct pa_thread *t;
+
+	self_sandboxed = sandboxed;
+	t = pa_thread_claim(tid, PA_THREAD_HOOKED, stack_end, stack_size, start_routine);
 
 	if (!t)
 		return;
@@ -185,8 +191,47 @@ void pa_thread_enter(uintptr_t stack_end, size_t stack_size, uint64_t start_rout
 	/* The value makes the exit destructor run, also after pthread_exit and cancellation.
 	 * Where it cannot be set, the scan notices the exit. */
 	(void)pthread_setspecific(table.exit_key, t);
-	table.events.start(t);
+	atomic_store(&t->sandboxed, sandboxed);
+	if (!sandboxed)
+		table.events.start(t);
 	errno = saved;
+}
+
+bool pa_thread_sandboxed(void)
+{
+	return self_sandboxed || (self_slot && atomic_load(&self_slot->sandboxed));
+}
+
+static void sandbox(struct pa_thread *t)
+{
+	if (!atomic_exchange(&t->sandboxed, 1))
+		table.events.sandbox(t);
+}
+
+bool pa_thread_sandbox_enter(bool all)
+{
+	bool before = self_sandboxed;
+	int saved = errno;
+
+	self_sandboxed = true;
+	if (self_slot)
+		sandbox(self_slot);
+	for (uint32_t i = 0, n = all ? pa_threads_limit() : 0; i < n; i++) {
+		struct pa_thread *t = pa_thread_slot(i);
+
+		if (t && atomic_load(&t->tid))
+			sandbox(t);
+	}
+	errno = saved;
+	return before;
+}
+
+/* Others that were marked for the sake of this one stay so: they just go unsampled. */
+void pa_thread_sandbox_failed(bool before)
+{
+	self_sandboxed = before;
+	if (self_slot)
+		atomic_store(&self_slot->sandboxed, before);
 }
 
 static void thread_exit(void *slot)
@@ -196,7 +241,8 @@ static void thread_exit(void *slot)
 
 	if (t != self_slot)
 		return;
-	table.events.exit(t);
+	if (!pa_thread_sandboxed())
+		table.events.exit(t);
 	self_slot = NULL;
 	pa_thread_release(t, PA_THREAD_HOOKED);
 	errno = saved;

@@ -33,6 +33,10 @@ struct pa_thread {
 	uintptr_t stack_low;    /* no stack below */
 	uint64_t start_routine; /* function given to pthread_create */
 
+	/* Under a seccomp filter of its own: it may make no system call for us, nor get signals,
+	 * as returning from a handler is one. */
+	_Atomic uint32_t sandboxed;
+
 	/* The CPU collector's, see collectors/cpu_timer.c. */
 	_Atomic int64_t cpu_timer;   /* kernel timer id + 1, 0 none, -1 being set up or torn down */
 	_Atomic uint32_t cpu_reason; /* why there is no timer: enum pa_pseudo + 1, 0 no reason */
@@ -40,15 +44,18 @@ struct pa_thread {
 	_Atomic uint32_t cpu_handling;         /* its handler is running: frames[] is in use */
 	_Atomic uint64_t cpu_ticks;            /* weight of the samples since cpu_start */
 	_Atomic uint64_t cpu_start;            /* its CPU clock when counting began */
+	_Atomic uint64_t cpu_first;            /* from cpu_start to its first tick */
 	_Atomic uint32_t cpu_window;           /* window that the two above belong to */
 	uint64_t frames[256];                  /* where its signal handler collects a stack */
 };
 
-/* What to call when a host thread starts and exits, on that thread, in the host's context: no
- * lock, no allocation, errno kept. */
+/* What to call when a host thread starts and exits (not in a sandbox), on that thread, in the
+ * host's context: no lock, no allocation, errno kept. */
 struct pa_thread_events {
 	void (*start)(struct pa_thread *t);
 	void (*exit)(struct pa_thread *t);
+	/* It is about to enter a sandbox, t->sandboxed is set. On some thread. */
+	void (*sandbox)(struct pa_thread *t);
 };
 
 /* Sets up the table and the calling (main) thread's slot. From then on new threads announce
@@ -66,7 +73,16 @@ uint64_t pa_threads_seen(void);
 
 /* Announces the calling thread and its exit: sets its slot, tells the events. For
  * hook_pthread.c. */
-void pa_thread_enter(uintptr_t stack_end, size_t stack_size, uint64_t start_routine);
+void pa_thread_enter(uintptr_t stack_end, size_t stack_size, uint64_t start_routine,
+		     bool sandboxed);
+
+/* For hook_seccomp.c: the calling thread (or all) enters a sandbox; returns whether it was in one
+ * already, which the second call takes when it did not come to that. */
+bool pa_thread_sandbox_enter(bool all);
+void pa_thread_sandbox_failed(bool before);
+
+/* Whether the calling thread is in a sandbox; threads that it makes are too. */
+bool pa_thread_sandboxed(void);
 
 /* Brings the table in line with /proc/self/task: adds threads nobody announced, releases slots
  * of threads that are gone; tells `added` and `gone` (before the release). Does nothing when the
