@@ -77,9 +77,11 @@ static uint32_t mapping_of(const struct pa_pprof_tables *t, uint64_t address)
 	return 0;
 }
 
-/* Code without a name gets the one of its file and place in it, such as "libc.so.6+0x27249": other
- * than the address it is the same in every run, so that `pprof -diff_base` and whoever stores
- * profiles can match it. Only what is in no file is called by its address. */
+/* Code without a name gets the one of its file and place in it, such as "libc.so.6+0x27200": the
+ * offset in the file at which its function starts, so that a function has one name, or its own
+ * where that is unknown. Other than the address it is the same in every run, so that `pprof
+ * -diff_base` and whoever stores profiles can match it. Only what is in no file is called by its
+ * address. */
 static const char *place_name(struct pa_pprof_tables *t, const struct pa_symbol *symbol,
 			      uint64_t address)
 {
@@ -94,6 +96,8 @@ static const char *place_name(struct pa_pprof_tables *t, const struct pa_symbol 
 	base = strrchr(m->file, '/');
 	if (m->file[0] != '/' || base == m->file + 1) /* "[vdso]", "//anon" */
 		return symbol->name;
+	if (symbol->start)
+		address = symbol->start;
 	pa_fmt(text, sizeof(text), "%.255s+0x%" PRIx64, base + 1, address - m->start + m->offset);
 	return pa_arena_strndup(&t->arena, text, strlen(text));
 }

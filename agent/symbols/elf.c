@@ -148,6 +148,8 @@ static int read_segments(struct pa_elf *e)
 		type = GET32(e, ph, Phdr, p_type);
 		if (type == PT_DYNAMIC)
 			e->dynamic = segment_of(e, ph);
+		else if (type == PT_GNU_EH_FRAME)
+			e->eh_frame_hdr = segment_of(e, ph);
 		else if (type == PT_LOAD && e->load_count < PA_ELF_LOADS)
 			e->loads[e->load_count++] = segment_of(e, ph);
 	}

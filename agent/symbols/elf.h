@@ -51,7 +51,8 @@ struct pa_elf {
 	uint32_t phnum, shnum;
 	struct pa_elf_segment loads[PA_ELF_LOADS]; /* in file order; more are left out */
 	uint32_t load_count;
-	struct pa_elf_segment dynamic; /* PT_DYNAMIC, memsz 0 when there is none */
+	/* PT_DYNAMIC, PT_GNU_EH_FRAME; memsz 0 when there is none. */
+	struct pa_elf_segment dynamic, eh_frame_hdr;
 };
 
 /* Reads the headers of a file. 0, -ENOEXEC (no usable ELF file) or an error of the source. */

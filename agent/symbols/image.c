@@ -216,6 +216,21 @@ const struct pa_object_name *pa_image_name(struct pa_image_symbols *s, const str
 	return pa_object_name(s->object, &hit, &src, reader->scratch);
 }
 
+uint64_t pa_image_function(struct pa_image_symbols *s, uint64_t addr,
+			   struct pa_image_reader *reader)
+{
+	struct pa_elf_source src;
+	uint64_t start;
+	int r;
+
+	if (!s->object || s->failed)
+		return 0;
+	r = pa_object_function(s->object, addr - s->bias, NULL, &start);
+	if (r == -EAGAIN && source_of(s, reader, &src) == 0)
+		r = pa_object_function(s->object, addr - s->bias, &src, &start);
+	return r == 0 ? start + s->bias : 0;
+}
+
 void pa_image_reader_done(struct pa_image_reader *reader)
 {
 	if (reader->open)

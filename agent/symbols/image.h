@@ -31,6 +31,11 @@ void pa_image_open(struct pa_image_symbols *ret, const struct pa_image *image, s
 const struct pa_object_name *pa_image_name(struct pa_image_symbols *s, const struct pa_image *image,
 					   uint64_t addr, struct pa_image_reader *reader);
 
+/* Start of the function at an address of the image that pa_image_name has no name for; 0 when
+ * unknown. */
+uint64_t pa_image_function(struct pa_image_symbols *s, uint64_t addr,
+			   struct pa_image_reader *reader);
+
 /* Closes the file and frees the demangler. */
 void pa_image_reader_done(struct pa_image_reader *reader);
 

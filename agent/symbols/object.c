@@ -47,8 +47,8 @@ bool pa_object_id_equal(const struct pa_object_id *a, const struct pa_object_id 
 
 void pa_object_count_bytes(struct pa_object *o)
 {
-	size_t bytes = sizeof(*o) + pa_symtab_bytes(&o->symtab) + o->names.bytes +
-		       pa_arena_size(&o->arena);
+	size_t bytes = sizeof(*o) + pa_symtab_bytes(&o->symtab) + pa_fde_bytes(&o->fdes) +
+		       o->names.bytes + pa_arena_size(&o->arena);
 
 	/* Relaxed: a sum of these decides about eviction only. */
 	atomic_store_explicit(&o->bytes, bytes, memory_order_relaxed);
@@ -235,4 +235,34 @@ const struct pa_object_name *pa_object_name(struct pa_object *o, const struct pa
 	}
 	pa_unlock(&o->lock);
 	return n;
+}
+
+/* Caller holds o->lock. */
+static int load_fdes(struct pa_object *o, const struct pa_elf_source *src)
+{
+	struct pa_elf e = o->elf;
+	int r;
+
+	e.src = *src;
+	r = pa_fde_load(&o->fdes, &e);
+	if (r == -ENOMEM) {
+		pa_object_cache_drop(); /* this one is pinned */
+		r = pa_fde_load(&o->fdes, &e);
+	}
+	pa_object_count_bytes(o);
+	return r;
+}
+
+int pa_object_function(struct pa_object *o, uint64_t vaddr, const struct pa_elf_source *src,
+		       uint64_t *ret_start)
+{
+	int r = 0;
+
+	pa_lock(&o->lock);
+	if (!o->fdes.loaded)
+		r = src ? load_fdes(o, src) : -EAGAIN;
+	if (r == 0)
+		r = pa_fde_find(&o->fdes, &o->elf, src, vaddr, ret_start);
+	pa_unlock(&o->lock);
+	return r;
 }

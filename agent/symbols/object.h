@@ -79,6 +79,11 @@ const struct pa_object_name *pa_object_name(struct pa_object *o, const struct pa
 					    const struct pa_elf_source *src,
 					    struct pa_object_scratch *scratch);
 
+/* Start of the function that contains vaddr, for code without symbols. -EAGAIN: give src, which is
+ * NULL while the file need not be open. -ENOENT: unknown. -ENOMEM. */
+int pa_object_function(struct pa_object *o, uint64_t vaddr, const struct pa_elf_source *src,
+		       uint64_t *ret_start) PA_CHECKED;
+
 /* Bytes that the cache holds, and how many it holds at most while nothing is pinned. */
 size_t pa_object_cache_bytes(void);
 #define PA_OBJECT_CACHE_MAX ((size_t)24 << 20)

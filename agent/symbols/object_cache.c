@@ -12,6 +12,7 @@ static uint64_t cache_clock;
 static void object_free(struct pa_object *o)
 {
 	pa_symtab_done(&o->symtab);
+	pa_fde_done(&o->fdes);
 	pa_map64_done(&o->names);
 	pa_arena_done(&o->arena);
 	pa_pages_free(o, sizeof(*o));

@@ -8,6 +8,7 @@
 #include "agent/base/arena.h"
 #include "agent/base/hash.h"
 #include "agent/base/lock.h"
+#include "agent/symbols/fde.h"
 #include "agent/symbols/object.h"
 #include "agent/symbols/plt.h"
 
@@ -29,7 +30,8 @@ struct pa_object {
 	int failed; /* -errno that will not go away */
 	struct pa_symtab symtab;
 	struct pa_plt plt;
-	struct pa_map64 names; /* name_key() -> struct pa_object_name */
+	struct pa_fde_table fdes; /* loaded when an address has no symbol */
+	struct pa_map64 names;    /* name_key() -> struct pa_object_name */
 	struct pa_arena arena;
 
 	_Atomic size_t bytes;

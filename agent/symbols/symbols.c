@@ -207,6 +207,7 @@ void pa_symbols_resolve(struct pa_symbols *s, uint64_t addr, struct pa_symbol *r
 			set_name(ret, s->shown[region->image].file);
 			return;
 		}
+		ret->start = pa_image_function(&s->images[region->image], addr, &s->reader);
 	} else if (pa_symbols_is_kernel(addr)) {
 		resolve_kernel(s, addr, ret);
 		return;

@@ -25,7 +25,7 @@ struct pa_mapping {
 struct pa_symbol {
 	const char *name;        /* demangled; "0x55d0..." when nothing is known */
 	const char *system_name; /* linkage name; same as name for C */
-	uint64_t start;          /* address of the function, 0 when nothing is known */
+	uint64_t start;          /* address of the function, 0 when unknown; may be without name */
 	size_t mapping;          /* index into pa_symbols_mappings, or PA_NO_MAPPING */
 	bool known;              /* whether name is a real one */
 };

@@ -4,7 +4,7 @@
 # Every pprof there is (go tool pprof of each installed Go, stand-alone pprof) takes our CPU
 # profile, from a file and over HTTP, without a warning and without asking /symbol for names.
 . "$(dirname "$0")/../lib.sh"
-tap_need go python3 curl
+tap_need go python3 curl strip nm readelf
 decode=$root/test/endpoint/pprof_decode.py
 # Newer Go compiles its pprof at first use and wants a place to keep it.
 [ -w "${HOME:-/nowhere}" ] || export HOME=$tmp
@@ -80,16 +80,26 @@ for tool in "${tools[@]}"; do
 done
 agent_stop "$pid"
 
-# Code without symbols has the same names in every run, so that profiles can be compared.
-strip -o "$tmp/stripped" "$PROGRAMS/cpu_shares_nofp"
+# A function without a symbol has one name, which says where it starts in the file, so that profiles
+# of two runs can be compared.
+program=$PROGRAMS/cpu_shares_nofp
+strip -o "$tmp/stripped" "$program"
+read -r addr offset < <(readelf -SW "$program" |
+	sed -n 's/^ *\[ *[0-9]*\] \.text *PROGBITS *\([0-9a-f]*\) \([0-9a-f]*\) .*/\1 \2/p')
+nm "$program" | while read -r value type _; do
+	[[ $type != [tTwW] || -z $value ]] ||
+		printf 'stripped+0x%x\n' $((16#$value - 16#$addr + 16#$offset))
+done | sort -u >"$tmp/functions"
 for run in 1 2; do
 	agent_start -- "$tmp/stripped" 60 1
 	profile "$tmp/stripped$run.pb.gz" 1
 	agent_stop "$pid"
-	# The frames next to main: which of the leaf's many addresses is hit is chance.
-	"$decode" --traces "$tmp/stripped$run.pb.gz" | tr ';' '\n' | grep '^stripped+0x' | sort |
-		uniq -c | sort -rn | awk '{ print $2 }' >"$tmp/names$run"
+	"$decode" --traces "$tmp/stripped$run.pb.gz" | tr '\t;' '\n' | grep '^stripped+0x' |
+		sort -u >"$tmp/names$run"
+	is "$(comm -23 "$tmp/names$run" "$tmp/functions")" "" "all of them are starts of functions"
 done
-in_range "$(sort "$tmp/names1" "$tmp/names2" | uniq -d | wc -l)" 20 1000 \
-	"frames of a stripped program by file and offset, the same in two runs"
+# 40 levels, main and the function that chooses a leaf are on nearly every stack.
+in_range "$(comm -12 "$tmp/names1" "$tmp/names2" | wc -l)" 42 60 \
+	"functions of a stripped program by file and offset, the same in two runs"
+accepts "-diff_base, another run" -top -diff_base "$tmp/stripped1.pb.gz" "$tmp/stripped2.pb.gz"
 tap_done

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The ELF reader, as for a file and as for an image in memory: headers, build id, both ways to a
- * symbol table, names. */
+ * symbol table, names; starts of functions without symbols. */
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/symbols/elf.h"
+#include "agent/symbols/fde.h"
 #include "agent/symbols/plt.h"
 #include "agent/symbols/symtab.h"
 #include "agent/symbols/symtab_build.h"
@@ -79,6 +81,29 @@ static void use_stubs(const struct pa_elf *e, const struct pa_symtab *t)
 	}
 }
 
+/* Around the starts in the search table. The second answer needs no file and is the same. */
+static void use_functions(const struct pa_elf *e)
+{
+	struct pa_fde_table t = {0};
+
+	if (pa_fde_load(&t, e) < 0)
+		return;
+	check(pa_fde_bytes(&t) <= e->src.size);
+	for (size_t i = 0; i < t.count && i < 200; i++) {
+		for (int offset = -1; offset < 64; offset += 13) {
+			uint64_t vaddr =
+				t.base + (uint64_t)(int64_t)t.entries[i].start + (uint64_t)offset;
+			uint64_t start = 0, again = 0;
+			int r = pa_fde_find(&t, e, &e->src, vaddr, &start);
+
+			check(r == 0 || r == -ENOENT);
+			check(r < 0 || (start <= vaddr && vaddr - start < 1 << 30));
+			check(pa_fde_find(&t, e, NULL, vaddr, &again) == r && again == start);
+		}
+	}
+	pa_fde_done(&t);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct pa_elf_source src = pa_elf_source_buffer(data, size);
@@ -97,12 +122,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (pa_elf_bias(&e, 0x7f0000000000, e.loads[i].offset, &bias) < 0)
 			check(!e.loads[i].filesz);
 	}
+	use_functions(&e);
 	if (pa_symtab_load(&t, &e) == 0) {
 		use_stubs(&e, &t);
 		use_table(&t, &src);
 	}
 	e.image = true; /* addresses are offsets then */
 	pa_elf_build_id(&e, id);
+	use_functions(&e);
 	if (pa_symtab_load_image(&t, &e) == 0)
 		use_table(&t, &src);
 	return 0;

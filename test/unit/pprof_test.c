@@ -13,7 +13,8 @@
 
 #define DEFAULT_BUDGET ((size_t)64 << 20)
 
-/* --- a process with two objects and a kernel; "lib" has no symbols above 0x7f00'0000'8000 --- */
+/* --- a process with two objects and a kernel; "lib" has no symbols, but functions of 4 KiB from
+ * 0x7f00'0000'8000 on whose start is known --- */
 
 #define EXE    0x555500000000ull
 #define LIB    0x7f0000000000ull
@@ -105,6 +106,8 @@ void pa_symbols_resolve(struct pa_symbols *s, uint64_t addr, struct pa_symbol *r
 	} else {
 		ret->name = ret->system_name = hex_name(s, addr);
 		ret->known = false;
+		if (addr >= LIB + 0x8000 && addr < LIB + 0xa000)
+			ret->start = addr & ~UINT64_C(0xfff);
 	}
 }
 
@@ -270,6 +273,25 @@ static void test_names(void)
 	is_int(r->locations[5].mapping, 0, "in no mapping");
 	is_str(read_frame(r, 3, 0), "0x7e0000000008", "code without a file");
 	is_int(r->mappings[1].f[7], 1, "named as well");
+	read_profile_free(r);
+	pa_profile_free(p);
+}
+
+static void test_unnamed_functions(void)
+{
+	struct pa_profile *p = cpu_profile();
+	struct read_profile *r;
+
+	ADD(p, 1, LIB + 0x8010, LIB + 0x8ff0, LIB + 0x9000, LIB + 0xa000, LIB + 0xa001);
+	r = encode(p, 0);
+	is_str(read_frame(r, 0, 0), "li b\xc3\xa4.so+0xa000", "where the function begins");
+	is_str(read_frame(r, 0, 1), "li b\xc3\xa4.so+0xa000", "for all of its addresses");
+	is_str(read_frame(r, 0, 2), "li b\xc3\xa4.so+0xb000", "the next one");
+	is_str(read_frame(r, 0, 4), "li b\xc3\xa4.so+0xc001", "the address behind all functions");
+	is_int(r->function_count, 4, "one function each");
+	is_int(r->functions[0].f[2], r->functions[0].f[3], "its linkage name is the same");
+	is_int(r->location_count, 5, "but a location for each address");
+	is_int(r->locations[1].address, LIB + 0x8ff0, "as it is");
 	read_profile_free(r);
 	pa_profile_free(p);
 }
@@ -526,6 +548,7 @@ int main(void)
 	test_no_samples();
 	test_cpu_profile();
 	test_names();
+	test_unnamed_functions();
 	test_pseudo_frames();
 	test_agent_frames();
 	test_four_types();
