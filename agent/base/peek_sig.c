@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/uio.h>
 
@@ -70,4 +71,25 @@ int pa_peek_all(uintptr_t addr, void *buf, size_t len)
 	ssize_t n = pa_peek(addr, buf, len);
 
 	return n >= 0 && (size_t)n == len ? 0 : -EFAULT;
+}
+
+/* Linux copies the new mask in before it looks at `how` (kernel/signal.c), so that a bad one gives
+ * EINVAL for memory that is there and EFAULT for memory that is not. */
+static bool word_is_readable(uintptr_t addr)
+{
+	const int bad_how = -1;
+
+	return addr && pa_sys(SYS_rt_sigprocmask, bad_how, addr, NULL, 8) == -EINVAL;
+}
+
+size_t pa_peek_span(uintptr_t addr, size_t len)
+{
+	const uintptr_t page = getauxval(AT_PAGESZ);
+	uintptr_t end = len > UINTPTR_MAX - addr ? UINTPTR_MAX : addr + len;
+
+	for (uintptr_t at = addr; at < end; at = (at | (page - 1)) + 1) {
+		if (!word_is_readable(at & ~(uintptr_t)7))
+			return at - addr;
+	}
+	return end - addr;
 }

@@ -5,6 +5,7 @@
 
 #define DW_OP_deref       0x06
 #define DW_OP_and         0x1a
+#define DW_OP_mul         0x1e
 #define DW_OP_plus        0x22
 #define DW_OP_plus_uconst 0x23
 #define DW_OP_shl         0x24
@@ -12,6 +13,7 @@
 #define DW_OP_lit0        0x30
 #define DW_OP_lit3        0x33
 #define DW_OP_lit15       0x3f
+#define DW_OP_lit31       0x4f
 #define DW_OP_breg0       0x70
 #define DW_OP_breg31      0x8f
 
@@ -39,6 +41,23 @@ static bool plt_expression(const uint8_t *expr, size_t len, int32_t *ret_n)
 	return true;
 }
 
+/* The term " + index * scale", if there is one: OpenSSL's bn_mul_mont keeps the caller's stack
+ * pointer behind an array of r9 words. A malformed one makes d bad. */
+static void index_expression(struct pa_dwarf *d, struct pa_place *p)
+{
+	uint8_t reg, lit;
+
+	if (d->p == d->end || *d->p < DW_OP_breg0 || *d->p >= DW_OP_breg0 + PA_REG_PC)
+		return;
+	reg = pa_dwarf_u8(d) - DW_OP_breg0;
+	d->bad |= pa_dwarf_sleb(d) != 0;
+	lit = pa_dwarf_u8(d);
+	d->bad |= lit < DW_OP_lit0 || lit > DW_OP_lit31 || pa_dwarf_u8(d) != DW_OP_mul ||
+		  pa_dwarf_u8(d) != DW_OP_plus;
+	p->index = reg;
+	p->scale = lit - DW_OP_lit0;
+}
+
 struct pa_place pa_cfi_expression(const uint8_t *expr, size_t len)
 {
 	struct pa_dwarf d = {.p = expr, .end = expr + len};
@@ -58,6 +77,9 @@ struct pa_place pa_cfi_expression(const uint8_t *expr, size_t len)
 		return bad;
 	p.reg = op - DW_OP_breg0;
 	p.off = (int32_t)off;
+	index_expression(&d, &p);
+	if (d.bad)
+		return bad;
 	if (d.p == d.end)
 		return p;
 	if (pa_dwarf_u8(&d) != DW_OP_deref)
@@ -97,7 +119,8 @@ static bool narrow_rule(const struct pa_cfi_state *s, uint32_t *ret_rule)
 		*ret_rule = PA_RULE(PA_RULE_PLT, off, fp, aux);
 		return true;
 	}
-	if (s->cfa.kind != PA_PLACE_REG || off < 0 || off % 8 || off / 8 > PA_RULE_N_MAX)
+	if (s->cfa.kind != PA_PLACE_REG || s->cfa.scale || off < 0 || off % 8 ||
+	    off / 8 > PA_RULE_N_MAX)
 		return false;
 	if (s->cfa.reg != PA_REG_SP && s->cfa.reg != PA_REG_FP)
 		return false;

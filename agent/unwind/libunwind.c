@@ -226,17 +226,20 @@ int pa_unwind_engine_set(const char *name)
 	return 0;
 }
 
-/* Asks our own rows: unw_is_signal_frame (1.6) answers for the frame that was interrupted. */
-static bool is_trampoline(const struct remote *r, uint64_t pc)
+/* What our own rows say about pc. libunwind (1.6) does not tell trampolines (unw_is_signal_frame
+ * answers for the frame that was interrupted), nor whether the end of a walk is the outermost
+ * frame or just as far as it got. */
+static unsigned kind_at(const struct remote *r, uint64_t pc)
 {
 	const struct pa_snapshot_entry *e = r->snap ? pa_snapshot_find(r->snap, pc) : NULL;
 	const struct pa_table *t = e ? atomic_load_explicit(&e->table, memory_order_acquire) : NULL;
 
-	return t && PA_RULE_KIND(pa_table_rule(t, (uint32_t)(pc - e->object.lo))) == PA_RULE_SIGNAL;
+	return t ? PA_RULE_KIND(pa_table_rule(t, (uint32_t)(pc - e->object.lo))) : PA_RULE_NONE;
 }
 
 static int walk_remote(struct remote *r, uint64_t *frames, int max, enum pa_walk_end *ret_end)
 {
+	unsigned kind = PA_RULE_NONE;
 	bool exact = true;
 	struct unwind_cursor cursor;
 	int n = 0, more;
@@ -250,7 +253,6 @@ static int walk_remote(struct remote *r, uint64_t *frames, int max, enum pa_walk
 	if (lib.init_remote(&cursor, space, r) < 0)
 		return 1;
 	do {
-		bool trampoline;
 		uint64_t ip;
 
 		if (lib.get_reg(&cursor, PA_REG_PC, &ip) < 0)
@@ -263,13 +265,13 @@ static int walk_remote(struct remote *r, uint64_t *frames, int max, enum pa_walk
 			*ret_end = PA_WALK_TRUNCATED;
 			return n;
 		}
-		trampoline = is_trampoline(r, ip - !exact);
+		kind = kind_at(r, ip - !exact);
 		frames[n] = ip - !exact;
-		n += !trampoline;
-		exact = trampoline;
+		exact = kind == PA_RULE_SIGNAL;
+		n += !exact;
 		more = lib.step(&cursor);
 	} while (more > 0);
-	if (!more)
+	if (!more && kind == PA_RULE_END)
 		*ret_end = PA_WALK_COMPLETE;
 	else if (r->left_copy)
 		*ret_end = PA_WALK_NO_STACK;

@@ -11,6 +11,7 @@
 /* Mean rows a page: few enough that a page's rows lie in one or two cache lines. */
 #define ROWS_PER_PAGE 4
 #define MIN_SHIFT     4
+#define MAX_SHIFT     31
 
 /* Rules are compared with this many predecessors before a new one is stored: equal ones come from
  * the same function, so a longer search would find little and be quadratic on hostile input. */
@@ -99,7 +100,7 @@ static void choose_pages(struct pa_table *t, const struct pa_row *rows)
 	uint32_t first = rows[1].pc, last = rows[t->count - 1].pc;
 
 	t->shift = MIN_SHIFT;
-	while ((last - first) >> t->shift > t->count / ROWS_PER_PAGE)
+	while (t->shift < MAX_SHIFT && (last - first) >> t->shift > t->count / ROWS_PER_PAGE)
 		t->shift++;
 	t->first_page = first >> t->shift;
 	t->pages = (last >> t->shift) - t->first_page + 1;

@@ -51,16 +51,17 @@ enum pa_place_kind {
 	PA_PLACE_SAME,  /* a register that still has the caller's value */
 	PA_PLACE_LOST,  /* unknown from here on */
 	PA_PLACE_CFA,   /* CFA + off */
-	PA_PLACE_REG,   /* reg + off */
-	PA_PLACE_DEREF, /* *(reg + off) + add */
+	PA_PLACE_REG,   /* reg + off + index * scale */
+	PA_PLACE_DEREF, /* *(reg + off + index * scale) + add */
 	PA_PLACE_IN,    /* not in memory: the value is in reg */
 	PA_PLACE_PLT,   /* only while compiling: see PA_RULE_PLT, the byte is in off */
 	PA_PLACE_BAD,   /* only while compiling: nothing here can hold it */
 };
 
 struct pa_place {
-	uint8_t kind; /* enum pa_place_kind */
-	uint8_t reg;  /* DWARF number */
+	uint8_t kind;         /* enum pa_place_kind */
+	uint8_t reg;          /* DWARF number */
+	uint8_t index, scale; /* a second register; scale 0: none */
 	int32_t off, add;
 };
 

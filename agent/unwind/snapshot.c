@@ -13,7 +13,11 @@
 /* Rounds of one update: the host may open and close libraries faster than they are compiled. */
 #define ROUNDS_MAX 4
 
+/* Objects that did not fit are tried again once that much less memory is in use. */
+#define STARVED_STEP ((size_t)1 << 20)
+
 static struct pa_lock update_lock;
+static size_t starved_at; /* memory in use when the last one did not fit. Under update_lock */
 
 /* Snapshots replaced but not freed, newest first. Unlinked before they are freed, so that a child
  * forked at any moment has a list it can go on with. */
@@ -109,6 +113,11 @@ static bool inherit(struct pa_snapshot *s, const struct pa_snapshot *old)
 			equal = false;
 			continue;
 		}
+		if (was->starved && pa_mem_used() + STARVED_STEP <= starved_at) {
+			equal = false;
+			continue;
+		}
+		e->starved = was->starved;
 		/* Relaxed: only this thread stores tables. */
 		atomic_init(&e->table, atomic_load_explicit(&was->table, memory_order_relaxed));
 	}
@@ -168,6 +177,10 @@ static bool compile(struct pa_snapshot_entry *e)
 		if (!err)
 			pa_table_free(table);
 		return false;
+	}
+	if (err == -ENOMEM) {
+		e->starved = true;
+		starved_at = pa_mem_used();
 	}
 	atomic_store_explicit(&e->table, err ? &pa_table_empty : table, memory_order_release);
 	return true;

@@ -4,6 +4,7 @@
  * and by the number of signal frames. */
 #include <string.h>
 
+#include "agent/base/peek.h"
 #include "agent/unwind/arch.h"
 #include "agent/unwind/snapshot.h"
 #include "agent/unwind/unwind.h"
@@ -100,6 +101,28 @@ static void use_view(struct walk *w, uint64_t sp)
 	w->lo = v->lo;
 	w->room = v->hi - v->lo - 8;
 	w->delta = (uint64_t)v->bytes - v->lo;
+}
+
+/* Goes on with what a signal interrupted. That may have been a thread that ran into its guard page
+ * (the handler is on another stack then): what lies at its stack pointer need not be mapped. */
+static void use_interrupted_view(struct walk *w, uint64_t sp)
+{
+	uint64_t end, lo;
+
+	use_view(w, sp);
+	if (w->lo == NO_VIEW || w->delta)
+		return;
+	end = w->lo + w->room + 8;
+	lo = PA_MAX(sp - PA_MIN(sp, PA_STACK_RED_ZONE), w->lo) & ~UINT64_C(7);
+	if (!pa_peek_span(lo, 1))
+		lo = (sp | (PA_ARCH_PAGE - 1)) + 1;
+	if (lo + 8 > end || !pa_peek_span(lo, 1)) {
+		w->lo = NO_VIEW;
+		w->room = 0;
+		return;
+	}
+	w->lo = lo;
+	w->room = end - lo - 8;
 }
 
 static void no_object(struct walk *w)
@@ -266,7 +289,7 @@ static bool step_signal(struct walk *w, struct frame *f)
 			    .fp.value = exact_reg(w, PA_REG_FP),
 			    .aux.value = exact_reg(w, PA_REG_AUX),
 			    .exact = true};
-	use_view(w, f->sp);
+	use_interrupted_view(w, f->sp);
 	return true;
 }
 
@@ -297,7 +320,7 @@ static bool any_reg(const struct walk *w, const struct frame *f, unsigned reg, u
 static bool place(const struct walk *w, const struct frame *f, const struct pa_place *p,
 		  uint64_t cfa, uint64_t *ret)
 {
-	uint64_t v;
+	uint64_t v, index;
 
 	if (p->kind == PA_PLACE_CFA) {
 		*ret = cfa + (uint64_t)(int64_t)p->off;
@@ -307,6 +330,11 @@ static bool place(const struct walk *w, const struct frame *f, const struct pa_p
 		return false;
 	if (p->kind != PA_PLACE_IN)
 		v += (uint64_t)(int64_t)p->off;
+	if (p->scale) {
+		if (!any_reg(w, f, p->index, &index))
+			return false;
+		v += index * p->scale;
+	}
 	if (p->kind == PA_PLACE_DEREF) {
 		if (!load(w, v, &v))
 			return false;

@@ -11,6 +11,7 @@
 #define PA_TEST_CPU_SHARES_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,14 @@ struct work {
 	uint64_t end_ns;     /* CLOCK_MONOTONIC */
 	volatile uint64_t sum;
 };
+
+static volatile sig_atomic_t stopping;
+
+static void on_term(int signo)
+{
+	(void)signo;
+	stopping = 1;
+}
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -149,7 +158,7 @@ NOINLINE void *thread_start(void *arg)
 {
 	struct work *w = (struct work *)arg;
 
-	while (clock_ns(CLOCK_MONOTONIC) < w->end_ns)
+	while (!stopping && clock_ns(CLOCK_MONOTONIC) < w->end_ns)
 		level_01(w);
 	return NULL;
 }
@@ -184,7 +193,8 @@ static void print_result(const struct work *work, int count, double seconds)
 	printf("}\n");
 }
 
-/* cpu_shares [SECONDS [THREADS]]: the main thread is one of THREADS. */
+/* cpu_shares [SECONDS [THREADS]]: the main thread is one of THREADS. SIGTERM ends it early, with its
+ * result. */
 int main(int argc, char **argv)
 {
 	static struct work work[THREADS_MAX];
@@ -196,6 +206,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: cpu_shares [SECONDS [THREADS]]\n");
 		return 1;
 	}
+	signal(SIGTERM, on_term);
 	for (int i = 0; i < count; i++) {
 		work[i].random = 88172645463325252u + (uint64_t)i * 0x9e3779b97f4a7c15u;
 		work[i].end_ns = clock_ns(CLOCK_MONOTONIC) + (uint64_t)(seconds * 1e9);

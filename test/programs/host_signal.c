@@ -131,7 +131,8 @@ static void set_action(int signo, void (*handler)(int), int flags, int masked)
 	memset(&old, 0, sizeof(old));
 	errno = 0;
 	ret = sigaction(signo, &act, &old);
-	printf("sigaction(%s, %x) = %d (errno %d)\n", name_of(handler), (unsigned)flags, ret, errno);
+	printf("sigaction(%s, %x) = %d (errno %d)\n", name_of(handler), (unsigned)flags, ret,
+	       errno);
 	print_action("old", &old);
 	show(signo);
 	deliver(signo);
@@ -271,7 +272,8 @@ static void restart_with(int flags)
 	if (write(fds[1], "x", 1) != 1)
 		host_die("write");
 	pthread_join(thread, &result);
-	printf("flags %x: handler %d, read %ld\n", (unsigned)flags, h1_calls, (long)(intptr_t)result);
+	printf("flags %x: handler %d, read %ld\n", (unsigned)flags, h1_calls,
+	       (long)(intptr_t)result);
 	close(fds[0]);
 	close(fds[1]);
 }

@@ -190,13 +190,13 @@ static int raw_thread(void *arg)
 
 static void raw(void)
 {
-	const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-	                  CLONE_SYSVSEM;
+	const int flags =
+		CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
 	char *nothing = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	for (int i = 0; i < 6; i++) {
 		char *stack = mmap(NULL, RAW_STACK, PROT_READ | PROT_WRITE,
-		                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		int err;
 
 		if (stack == MAP_FAILED)
@@ -204,7 +204,7 @@ static void raw(void)
 		if (i == 3)
 			host_wait_file("HOST_GO");
 		err = clone(raw_thread, stack + RAW_STACK, flags | (i & 1 ? CLONE_SETTLS : 0), NULL,
-		            NULL, nothing + 2048, NULL);
+			    NULL, nothing + 2048, NULL);
 		if (err < 0)
 			host_die("clone");
 		errno = 4711;

@@ -26,11 +26,11 @@
 #include "agent/unwind/unwind.h"
 
 #define MAX_FRAMES 256
-#define KEPT	   64 /* samples that differ, for the report */
-#define ENDS	   5
+#define KEPT       64 /* samples that differ, for the report */
+#define ENDS       5
 
-static const char *const end_names[ENDS] = { "complete", "truncated", "no_table", "no_stack",
-					     "broken" };
+static const char *const end_names[ENDS] = {"complete", "truncated", "no_table", "no_stack",
+					    "broken"};
 
 static struct {
 	int (*init)(unw_cursor_t *, unw_context_t *, int);
@@ -95,7 +95,7 @@ static bool is_code(uint64_t ip)
 /* __restore_rt: mov $15,%rax; syscall. (unw_is_signal_frame answers for the next frame.) */
 static bool is_trampoline(uint64_t ip)
 {
-	static const uint8_t code[] = { 0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05 };
+	static const uint8_t code[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
 
 	return !memcmp((const void *)ip, code, sizeof(code));
 }
@@ -129,7 +129,7 @@ static void keep(const uint64_t *a, int na, const uint64_t *b, int nb, int commo
 
 	if (i >= KEPT)
 		return;
-	kept[i] = (struct kept){ .ours = na, .theirs = nb, .common = common, .end = end };
+	kept[i] = (struct kept){.ours = na, .theirs = nb, .common = common, .end = end};
 	memcpy(kept[i].a, a, (size_t)na * sizeof(*a));
 	memcpy(kept[i].b, b, (size_t)nb * sizeof(*b));
 }
@@ -208,7 +208,7 @@ static void on_signal(int sig, siginfo_t *info, void *uc)
 
 static void list_regions(void)
 {
-	struct pa_arena arena = { 0 };
+	struct pa_arena arena = {0};
 	struct regions *all;
 	struct pa_map *maps;
 	size_t count;
@@ -218,7 +218,7 @@ static void list_regions(void)
 	all = calloc(1, sizeof(*all) + count * sizeof(all->r[0]));
 	for (size_t i = 0; all && i < count; i++)
 		if (maps[i].write && !maps[i].inode)
-			all->r[all->count++] = (struct region){ maps[i].start, maps[i].end };
+			all->r[all->count++] = (struct region){maps[i].start, maps[i].end};
 	pa_arena_done(&arena);
 	if (all)
 		atomic_store(&regions, all);
@@ -226,7 +226,7 @@ static void list_regions(void)
 
 static void print_address(FILE *f, uint64_t addr)
 {
-	Dl_info info = { 0 };
+	Dl_info info = {0};
 
 	if (dladdr((void *)addr, &info) && info.dli_fname)
 		fprintf(f, "#   %#lx %s+%#lx %s\n", addr, info.dli_fname,
@@ -284,7 +284,7 @@ static void *updater(void *arg)
 {
 	(void)arg;
 	for (unsigned i = 0;; i++) {
-		struct timespec pause = { .tv_nsec = 20000000 };
+		struct timespec pause = {.tv_nsec = 20000000};
 
 		list_regions();
 		if (pa_unwind_update())
@@ -310,11 +310,11 @@ static bool open_libunwind(void)
 
 __attribute__((constructor)) static void start(void)
 {
-	struct sigaction sa = { .sa_sigaction = on_signal,
-				.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
+	struct sigaction sa = {.sa_sigaction = on_signal,
+			       .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
 	const char *hz = getenv("UNWIND_ORACLE_HZ");
 	long us = 1000000 / (hz ? atol(hz) : 250);
-	struct itimerval timer = { { 0, us }, { 0, us } };
+	struct itimerval timer = {{0, us}, {0, us}};
 	sigset_t all, before;
 	pthread_t thread;
 
@@ -335,7 +335,7 @@ __attribute__((constructor)) static void start(void)
 
 __attribute__((destructor)) static void stop(void)
 {
-	struct itimerval off = { 0 };
+	struct itimerval off = {0};
 
 	if (!file)
 		return;

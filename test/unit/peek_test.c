@@ -74,6 +74,15 @@ static int try_everything(void)
 	    pa_peek(at + 4 * page, buf, SIZE_MAX) == -EFAULT);
 	mprotect(p + 4 * page, page, PROT_READ);
 	TRY(pa_peek(at + 4 * page, buf, page) == (ssize_t)page && content(buf, 4 * page, page));
+	TRY(pa_peek_span(at + 5, 2 * page) == 2 * page && pa_peek_span(at, 0) == 0);
+	TRY(pa_peek_span(at + 5, 4 * page) == 3 * page - 5);
+	TRY(pa_peek_span(at + 3 * page - 3, 3) == 3 && pa_peek_span(at + 3 * page - 3, 4) == 3);
+	TRY(pa_peek_span(at + 3 * page, 1) == 0 && pa_peek_span(at + 4 * page - 1, page) == 0);
+	TRY(pa_peek_span(at + 4 * page, page) == page);
+	TRY(pa_peek_span(0, 8) == 0 && pa_peek_span(4, page) == 0);
+	TRY(pa_peek_span(UINTPTR_MAX, 8) == 0 && pa_peek_span(UINTPTR_MAX - 4, 64) == 0);
+	TRY(pa_peek_span((uintptr_t)0xffff888000000000, 8) == 0);
+	TRY(pa_peek_span((uintptr_t)0x0000800000000000, 8) == 0);
 	TRY(errno == 1234);
 #undef TRY
 	munmap(p, 8 * page);

@@ -294,6 +294,18 @@ static void test_expressions(void)
 	   "CFA = *(rsp + 152) + 8");
 	w = WIDE(0, 0x0f, 2, 0x70, 16);
 	ok(w.cfa.kind == PA_PLACE_REG && w.cfa.reg == 0 && w.cfa.off == 16, "CFA = rax + 16");
+	w = WIDE(0, 0x0f, 10, 0x77, 8, 0x79, 0, 0x38, 0x1e, 0x22, 0x06, 0x23, 8);
+	ok(w.cfa.kind == PA_PLACE_DEREF && w.cfa.reg == 7 && w.cfa.off == 8 && w.cfa.index == 9 &&
+		   w.cfa.scale == 8 && w.cfa.add == 8,
+	   "CFA = *(rsp + 8 + r9 * 8) + 8");
+	w = WIDE(0, 0x0f, 7, 0x77, 16, 0x73, 0, 0x38, 0x1e, 0x22);
+	ok(w.cfa.kind == PA_PLACE_REG && w.cfa.reg == 7 && w.cfa.off == 16 && w.cfa.index == 3 &&
+		   w.cfa.scale == 8,
+	   "CFA = rsp + 16 + rbx * 8");
+	is_int(RULE(0, 0x0f, 7, 0x77, 8, 0x79, 8, 0x38, 0x1e, 0x22), NONE, "r9 + 8 times 8");
+	is_int(RULE(0, 0x0f, 6, 0x77, 8, 0x79, 0, 0x38, 0x1e), NONE, "a product that is not added");
+	is_int(RULE(0, 0x0f, 7, 0x77, 8, 0x79, 0, 0x50, 0x1e, 0x22), NONE, "r9 times a register");
+	is_int(RULE(0, 0x0f, 7, 0x77, 8, 0x80, 0, 0x38, 0x1e, 0x22), NONE, "rip times 8");
 	is_int(RULE(0, 0x0f, 0), NONE, "an empty expression");
 	is_int(RULE(0, 0x0f, 4, 0x77, 8, 0x06, 0x06), NONE, "two dereferences");
 	is_int(RULE(0, 0x0f, 4, 0x77, 8, 0x06, 0x23), NONE, "a constant that is missing");

@@ -126,7 +126,8 @@ static void test_add(void)
 
 static void test_wide(void)
 {
-	struct pa_wide a = {.cfa = {PA_PLACE_REG, 3, 16, 0}, .ra = {PA_PLACE_CFA, 0, -8, 0}};
+	struct pa_wide a = {.cfa = {.kind = PA_PLACE_REG, .reg = 3, .off = 16},
+			    .ra = {.kind = PA_PLACE_CFA, .off = -8}};
 	struct pa_wide b = a;
 	struct pa_rows rows = {0};
 	struct pa_table *t = NULL;

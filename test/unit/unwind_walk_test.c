@@ -32,17 +32,15 @@ enum {
 	F_DRAP,    /* CFA = *(rbp - 8), rbp at rbp */
 	F_R10,     /* CFA = r10, rbp at rbp */
 	F_DEREF,   /* CFA = *(rsp + 16) + 8 */
+	F_INDEX,   /* CFA = *(rsp + 8 + r9 * 8) + 8 */
 	F_RA_RDI,  /* CFA = rsp, return address in rdi */
 	F_LOST_FP, /* CFA = rsp + 16, rbp undefined */
 	F_COUNT
 };
 #define AT(f) (LIB + (f)*UINT64_C(0x100) + 0x20)
 
-static struct {
-	struct pa_snapshot s;
-	struct pa_snapshot_entry entries[2];
-	uint64_t starts[2];
-} snapshot;
+static struct pa_snapshot *snapshot;
+static const uint64_t starts[] = {LIB};
 static uint64_t words[WORDS];
 static struct pa_regs regs;
 static uint64_t frames[64];
@@ -50,7 +48,7 @@ static enum pa_walk_end end;
 
 static struct pa_place place(enum pa_place_kind kind, int reg, int off, int add)
 {
-	return (struct pa_place){kind, (uint8_t)reg, off, add};
+	return (struct pa_place){.kind = kind, .reg = (uint8_t)reg, .off = off, .add = add};
 }
 
 static uint32_t wide(struct pa_rows *b, struct pa_place cfa, struct pa_place ra, struct pa_place fp)
@@ -66,6 +64,8 @@ static uint32_t wide(struct pa_rows *b, struct pa_place cfa, struct pa_place ra,
 static void make_object(void)
 {
 	const struct pa_place ra = place(PA_PLACE_CFA, 0, -8, 0), same = {0};
+	const struct pa_place indexed = {
+		.kind = PA_PLACE_DEREF, .reg = 7, .index = 9, .scale = 8, .off = 8, .add = 8};
 	struct pa_rows b = {0};
 	uint32_t rules[F_COUNT] = {
 		[F_START] = PA_RULE(PA_RULE_END, 0, 0, 0),
@@ -83,6 +83,7 @@ static void make_object(void)
 			wide(&b, place(PA_PLACE_DEREF, 6, -8, 0), ra, place(PA_PLACE_REG, 6, 0, 0)),
 		[F_R10] = wide(&b, place(PA_PLACE_REG, 10, 0, 0), ra, place(PA_PLACE_REG, 6, 0, 0)),
 		[F_DEREF] = wide(&b, place(PA_PLACE_DEREF, 7, 16, 8), ra, same),
+		[F_INDEX] = wide(&b, indexed, ra, same),
 		[F_RA_RDI] =
 			wide(&b, place(PA_PLACE_REG, 7, 0, 0), place(PA_PLACE_IN, 5, 0, 0), same),
 		[F_LOST_FP] =
@@ -96,13 +97,15 @@ static void make_object(void)
 	err |= pa_rows_add(&b, F_COUNT * 0x100, PA_RULE(PA_RULE_NONE, 0, 0, 0));
 	if (err || pa_rows_finish(&b, &t))
 		exit(1);
-	snapshot.s.count = 1;
-	snapshot.s.starts = snapshot.starts;
-	snapshot.starts[0] = LIB;
-	snapshot.entries[0].object =
+	snapshot = calloc(1, sizeof(*snapshot) + sizeof(snapshot->entries[0]));
+	if (!snapshot)
+		exit(1);
+	snapshot->count = 1;
+	snapshot->starts = starts;
+	snapshot->entries[0].object =
 		(struct pa_object){.lo = LIB, .hi = LIB + 0x10000, .code_lo = LIB, .code_hi = DATA};
-	atomic_store(&snapshot.entries[0].table, t);
-	atomic_store(&pa_snapshot, &snapshot.s);
+	atomic_store(&snapshot->entries[0].table, t);
+	atomic_store(&pa_snapshot, snapshot);
 }
 
 /* Address of a word of the stack. */
@@ -241,6 +244,19 @@ static void test_wide(void)
 	begin(AT(F_DEREF));
 	words[18] = word(50) + 1;
 	expect("  unaligned", walk(), 1, PA_WALK_BROKEN);
+	begin(AT(F_INDEX));
+	regs.r[9] = 3;
+	words[20] = word(50);
+	words[50] = AT(F_START);
+	expect("CFA behind an array", walk(), 2, PA_WALK_COMPLETE);
+	begin(AT(F_INDEX));
+	regs.r[9] = UINT64_MAX;
+	words[16] = word(50);
+	words[50] = AT(F_START);
+	expect("  of -1 words", walk(), 2, PA_WALK_COMPLETE);
+	begin(AT(F_INDEX));
+	regs.r[9] = UINT64_C(1) << 40;
+	expect("  that is elsewhere", walk(), 1, PA_WALK_BROKEN);
 	begin(AT(F_RA_RDI));
 	regs.r[5] = AT(F_START);
 	expect("return address in a register", walk(), 2, PA_WALK_COMPLETE);
@@ -442,12 +458,12 @@ static int fake_find_object(void *pc, struct dl_find_object *ret)
 
 static void test_not_ready(void)
 {
-	struct pa_table *t = atomic_load(&snapshot.entries[0].table);
+	struct pa_table *t = atomic_load(&snapshot->entries[0].table);
 	static struct link_map *const map = (struct link_map *)0x1000;
 
 	ok(pa_unwind_ready(AT(F_SP8)), "an object with rows is ready");
 	ok(pa_unwind_ready(JIT), "so is code in no object");
-	atomic_store(&snapshot.entries[0].table, NULL);
+	atomic_store(&snapshot->entries[0].table, NULL);
 	begin(AT(F_SP8));
 	expect("an object whose rows are being made", walk(), 1, PA_WALK_NO_TABLE);
 	ok(!pa_unwind_ready(AT(F_SP8)), "is not ready");
@@ -455,7 +471,7 @@ static void test_not_ready(void)
 	regs.r[PA_REG_FP] = word(20);
 	words[21] = AT(F_SP8);
 	expect("a caller in it", walk(), 2, PA_WALK_NO_TABLE);
-	atomic_store(&snapshot.entries[0].table, t);
+	atomic_store(&snapshot->entries[0].table, t);
 
 	pa_unwind_init(fake_find_object);
 	loader_lo = JIT;
@@ -468,7 +484,7 @@ static void test_not_ready(void)
 	loader_hi = LIB + 0x10000;
 	begin(AT(F_SP8));
 	expect("another object in its place", walk(), 1, PA_WALK_NO_TABLE);
-	snapshot.entries[0].object.loader.link_map = (uint64_t)map;
+	snapshot->entries[0].object.loader.link_map = (uint64_t)map;
 	words[16] = AT(F_START);
 	expect("the same one", walk(), 2, PA_WALK_COMPLETE);
 	loader_says.dlfo_map_start = (void *)LIB;
@@ -476,21 +492,21 @@ static void test_not_ready(void)
 	loader_says.dlfo_map_start = NULL;
 	loader_says.dlfo_map_end = (void *)LIB;
 	expect("another end", walk(), 1, PA_WALK_NO_TABLE);
-	snapshot.entries[0].object.split = true;
+	snapshot->entries[0].object.split = true;
 	expect("of an object with several ranges", walk(), 2, PA_WALK_COMPLETE);
-	snapshot.entries[0].object.split = false;
+	snapshot->entries[0].object.split = false;
 	loader_says.dlfo_map_end = NULL;
 	loader_says.dlfo_eh_frame = (void *)LIB;
 	expect("another .eh_frame", walk(), 1, PA_WALK_NO_TABLE);
 	loader_lo = loader_hi;
 	expect("one that the loader has closed", walk(), 1, PA_WALK_NO_TABLE);
 	pa_unwind_init(NULL);
-	snapshot.entries[0].object.loader.link_map = 0;
+	snapshot->entries[0].object.loader.link_map = 0;
 
 	atomic_store(&pa_snapshot, NULL);
 	expect("no snapshot at all", walk(), 1, PA_WALK_NO_TABLE);
 	ok(!pa_unwind_ready(JIT), "nothing is ready then");
-	atomic_store(&pa_snapshot, &snapshot.s);
+	atomic_store(&pa_snapshot, snapshot);
 }
 
 static uint64_t interesting(uint64_t *random)
@@ -555,7 +571,8 @@ int main(void)
 	test_not_ready();
 	test_random();
 	is_int(atomic_load(&pa_snapshot_readers), 0, "no walk is left over");
-	t = atomic_load(&snapshot.entries[0].table);
+	t = atomic_load(&snapshot->entries[0].table);
 	pa_table_free(t);
+	free(snapshot);
 	return tap_done();
 }

@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test/programs/unwind_lib.h"
+
+UNWIND_LIB(1024)
