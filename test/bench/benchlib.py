@@ -186,12 +186,14 @@ def quartiles(values):
 class Budget:
     """What design.md allows: of "agent", of "added" (agent - none) or of the "ratio" to none."""
 
-    def __init__(self, what, limit, text, at_least=False):
+    def __init__(self, what, limit, text, at_least=False, resolution=0):
         self.what, self.limit, self.text, self.at_least = what, limit, text, at_least
+        self.resolution = resolution  # nearer to the limit than this, nothing is decided
 
     def verdict(self, low, middle, high):
         met = middle >= self.limit if self.at_least else middle <= self.limit
         sure = not low <= self.limit <= high or low == high
+        sure = sure and abs(middle - self.limit) >= self.resolution
         return ("ok" if met else "over") + ("" if sure else "?")
 
 
@@ -248,9 +250,10 @@ class Row:
 
     def line(self):
         """Cells of the table."""
-        agent = self.number(self.median("agent"))
-        if not self.values.get("none") and len(self.values.get("agent", ())) > 1:
-            low, _, high = quartiles(self.values["agent"])
+        ours = "peer" if "peer" in self.values else "agent"
+        agent = self.number(self.median(ours))
+        if "none" not in self.values and len(self.values[ours]) > 1:
+            low, _, high = quartiles(self.values[ours])
             agent += f" ({self.number(low)}..{self.number(high)})"
         return [self.name, self.unit, self.number(self.median("none")),
                 self.number(self.median("empty")), agent, self.ratio(self.ratios("none")),

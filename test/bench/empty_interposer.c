@@ -9,7 +9,9 @@
 #include <pthread.h>
 #include <pty.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,6 +53,37 @@ typedef void (*handler)(int);
 		return real_##name args;                                                           \
 	}
 FUNCTIONS(DEFINE)
+
+/* Variadic: arguments that were not passed are read all the same and passed on, as libc does. */
+long syscall(long number, ...)
+{
+	static long (*real)(long, ...);
+	long a[6];
+	va_list ap;
+
+	va_start(ap, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "syscall");
+	return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+int prctl(int option, ...)
+{
+	static int (*real)(int, ...);
+	unsigned long a[4];
+	va_list ap;
+
+	va_start(ap, option);
+	for (int i = 0; i < 4; i++)
+		a[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "prctl");
+	return real(option, a[0], a[1], a[2], a[3]);
+}
 
 #ifdef WITH_THREAD
 static void *sleep_for_ever(void *arg)

@@ -40,7 +40,7 @@ def start():
 
 
 def fork():
-    rounds, count = (ROUNDS, "40") if QUICK else (11, "60")
+    rounds, count = (ROUNDS, "30") if QUICK else (9, "60")
     for what, mode, budget in (("fork+exec, preloaded again", "exec", Budget("ratio", 1.10, "<= 1.10x")),
                                ("fork+exec, parent only", "exec-bare", Budget("ratio", 1.10, "<= 1.10x")),
                                ("fork+exit", "exit", None)):
@@ -190,5 +190,5 @@ def one_thread():
                 yield f"one thread: {name}: {e}"
                 continue
             values = interleave(lambda m, argv=argv, stdin=stdin: run_cpu(argv, m, stdin),
-                                WITH_THREAD, ROUNDS if QUICK else 11)
+                                WITH_THREAD, ROUNDS if QUICK else 9)
             yield _beside_thread(Row(f"one thread: {name}, cpu", "ms", values, limit, scale=1000))

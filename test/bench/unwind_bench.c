@@ -19,16 +19,17 @@
 
 #define ROUNDS_MAX 99
 #define MAX_FRAMES 256
-#define WALKS	   2000
+#define WALKS      2000
 
 enum method { TABLE, STEP, TRACE, GLIBC, METHODS };
 
-static const char *const method_names[METHODS] = { "table", "unw_step", "unw_backtrace",
-						   "glibc backtrace" };
+static const char *const method_names[METHODS] = {"table", "unw_step", "unw_backtrace",
+						  "glibc backtrace"};
 
 static struct pa_stack_view stack;
 static int (*libc_backtrace)(void **, int); /* libunwind has a function of that name too */
 static double result[METHODS];
+static int found; /* frames that the table walk finds */
 
 static int walk_step(ucontext_t *uc)
 {
@@ -73,7 +74,8 @@ static void on_signal(int sig, siginfo_t *info, void *uc)
 		long frames = 0;
 		uint64_t start;
 
-		walk(m, uc);
+		if (walk(m, uc) > 1 && m == TABLE)
+			found = walk(m, uc);
 		start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 		for (int i = 0; i < walks; i++)
 			frames += walk(m, uc);
@@ -131,7 +133,7 @@ static void bench_walks(int depth, int rounds)
 	}
 	for (int m = 0; m < METHODS; m++) {
 		qsort(ns[m], (size_t)rounds, sizeof(double), by_value);
-		printf("depth %3d  %-16s %7.1f ns a frame\n", depth, method_names[m],
+		printf("depth %3d  %-16s %7.1f ns a frame\n", found, method_names[m],
 		       ns[m][rounds / 2]);
 	}
 }
@@ -157,6 +159,44 @@ static void bench_build(const char *library)
 	       (unsigned long long)(after.inexpressible_rows - before.inexpressible_rows));
 }
 
+static void find_stack(void);
+
+static double ns_of(void (*work)(const void *), const void *arg, int count)
+{
+	uint64_t start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+
+	for (int i = 0; i < count; i++)
+		work(arg);
+	return (double)(clock_ns(CLOCK_THREAD_CPUTIME_ID) - start) / count;
+}
+
+static void update(const void *arg)
+{
+	(void)arg;
+	if (pa_unwind_update())
+		exit(1);
+}
+
+static void check(const void *pc)
+{
+	if (!pa_unwind_ready((uint64_t)pc))
+		found = 0;
+}
+
+/* What is asked once a walk for each object: nothing of those loaded at the start, the loader and
+ * the kernel about others. */
+static void bench_objects(void)
+{
+	void *lib = dlopen("libz.so.1", RTLD_LAZY | RTLD_LOCAL);
+	void *pc = lib ? dlsym(lib, "crc32") : NULL;
+
+	printf("update, nothing changed    %8.0f ns\n", ns_of(update, NULL, 100));
+	printf("object loaded at the start %8.0f ns\n", ns_of(check, (void *)find_stack, 10000));
+	update(NULL);
+	if (pc)
+		printf("object opened later        %8.0f ns\n", ns_of(check, pc, 10000));
+}
+
 static void find_stack(void)
 {
 	FILE *f = fopen("/proc/self/maps", "r");
@@ -165,7 +205,7 @@ static void find_stack(void)
 
 	while (f && fgets(line, sizeof(line), f))
 		if (strstr(line, "[stack]") && sscanf(line, "%lx-%lx", &lo, &hi) == 2)
-			stack = (struct pa_stack_view){ .lo = hi - (8 << 20), .hi = hi };
+			stack = (struct pa_stack_view){.lo = hi - (8 << 20), .hi = hi};
 	if (f)
 		fclose(f);
 	stack.bytes = (const uint8_t *)stack.lo;
@@ -173,9 +213,9 @@ static void find_stack(void)
 
 int main(int argc, char **argv)
 {
-	struct sigaction sa = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
+	struct sigaction sa = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO};
 	int rounds = argc > 1 ? (int)number(argv[1], ROUNDS_MAX) : 7;
-	static const int depths[] = { 4, 34, 94 };
+	static const int depths[] = {2, 32, 92};
 
 	find_stack();
 	libc_backtrace = (int (*)(void **, int))dlsym(dlopen("libc.so.6", RTLD_LAZY), "backtrace");
@@ -185,6 +225,7 @@ int main(int argc, char **argv)
 	sigaction(SIGUSR1, &sa, NULL);
 	for (size_t i = 0; i < sizeof(depths) / sizeof(depths[0]); i++)
 		bench_walks(depths[i], rounds);
+	bench_objects();
 	for (int i = 2; i < argc; i++)
 		bench_build(argv[i]);
 	return 0;

@@ -112,7 +112,8 @@ static inline void window_add(const struct piece_log *log, uint64_t from, uint64
 		group_add(&log->pieces[i], sum);
 }
 
-/* Answers the driver until it closes standard input. Lines that are no window go to other. */
+/* Answers the driver until it closes standard input. Lines that are no window go to other, which prints
+ * the answer. */
 static inline void windows_answer(const struct piece_log *logs, int count,
 				  void (*other)(const char *line))
 {
@@ -124,7 +125,6 @@ static inline void windows_answer(const struct piece_log *logs, int count,
 
 		if (sscanf(line, "%" SCNu64 " %" SCNu64, &from, &to) != 2) {
 			other(line);
-			printf("{}\n");
 			fflush(stdout);
 			continue;
 		}

@@ -4,10 +4,12 @@
  *
  * With PIECES each thread does so many, then the program prints the CPU time of all threads and
  * ends. Without, they work until standard input ends, and windows.h says what a window cost; a
- * line "tick HZ" arms a CPU-clock timer with an empty handler for each of them, the floor of any
- * profiler that works by signals, and "tick 0" disarms them. */
+ * line "tick HZ [ROUNDS]" arms a CPU-clock timer for each of them, whose handler is empty or a loop
+ * of so many rounds: the floor of any profiler that works by signals, or a known cost to check the
+ * method with. "tick 0 [ROUNDS]" disarms them, "cost" says what such a handler takes. */
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 #include "test/bench/windows.h"
@@ -74,9 +76,24 @@ static void *work_pieces(void *arg)
 	return NULL;
 }
 
+static long tick_rounds;
+
 static void on_tick(int signo)
 {
-	(void)signo;
+	volatile uint64_t x = (uint64_t)signo;
+
+	for (long i = 0; i < tick_rounds; i++)
+		x = x * 3 + (uint64_t)i;
+}
+
+/* Nanoseconds of one call of the handler as it is now, on this thread's CPU clock. */
+static double tick_ns(void)
+{
+	uint64_t start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+
+	for (int i = 0; i < 1000; i++)
+		on_tick(i);
+	return (double)(clock_ns(CLOCK_THREAD_CPUTIME_ID) - start) / 1000;
 }
 
 static void arm(int i, long hz)
@@ -86,10 +103,13 @@ static void arm(int i, long hz)
 	struct itimerspec every = {0};
 	clockid_t clock;
 
-	if (!hz) {
+	static bool armed[THREADS_MAX];
+
+	if (armed[i])
 		timer_delete(timers[i]);
+	armed[i] = hz != 0;
+	if (!hz)
 		return;
-	}
 	event.sigev_notify_thread_id = atomic_load(&tids[i]);
 	every.it_interval.tv_nsec = every.it_value.tv_nsec = 1000000000 / hz;
 	if (pthread_getcpuclockid(threads[i], &clock) || timer_create(clock, &event, &timers[i]) ||
@@ -101,12 +121,18 @@ static void arm(int i, long hz)
 
 static void command(const char *line)
 {
-	long hz;
+	long hz, rounds = 0;
 
-	if (sscanf(line, "tick %ld", &hz) != 1 || hz < 0 || hz == 1) {
+	if (!strncmp(line, "cost", 4)) {
+		printf("{\"ns\": %.1f}\n", tick_ns());
+		return;
+	}
+	if (sscanf(line, "tick %ld %ld", &hz, &rounds) < 1 || hz < 0 || hz == 1 || rounds < 0) {
 		fprintf(stderr, "work_bench: what is '%s'?\n", line);
 		exit(2);
 	}
+	tick_rounds = rounds;
+	printf("{}\n");
 	for (int i = 0; i < count; i++)
 		arm(i, hz);
 }
