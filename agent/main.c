@@ -61,6 +61,7 @@ static void agent_thread(void *delay_ns)
 		pa_warn("PPROF_UNWINDER=%s: libunwind is not installed; using table",
 			pa_config()->unwinder);
 	pa_registry_start();
+	pa_http_server_each_round(pa_threads_check_end);
 	pa_http_server_run(pa_thread_spawn_agent);
 }
 

@@ -8,15 +8,21 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "agent/base/clock.h"
 #include "agent/base/fmt.h"
+#include "agent/base/peek.h"
 #include "agent/core/collector.h"
 #include "agent/core/config.h"
 #include "agent/core/self.h"
 #include "agent/host/thread.h"
 #include "collectors/cpu.h"
 #include "collectors/cpu_perf.h"
+
+/* How much of each stack is read before a window, and how much of all together (20 ms). */
+#define TOUCHED_BYTES ((size_t)256 << 10)
+#define TOUCHED_PAGES ((size_t)32 << 10)
 
 /* The window in progress. */
 static struct {
@@ -46,6 +52,34 @@ static void rings_empty(void)
 	}
 }
 
+/* Reads one byte of each page of the stack, downwards; stops at one that cannot be read (the main
+ * thread's stack has not grown to its limit) and when `pages` is used up. */
+static void stack_touch(const struct pa_thread *t, size_t page, size_t *pages)
+{
+	uintptr_t low = t->stack_end - PA_MIN(t->stack_end - t->stack_low, TOUCHED_BYTES);
+	uint8_t byte;
+
+	for (uintptr_t at = t->stack_end - 1; at >= low && *pages; at -= page, --*pages) {
+		if (pa_peek(at, &byte, 1) != 1)
+			return;
+	}
+}
+
+/* The kernel copies a stack with page faults off, so only up to the first page that was never
+ * touched, a hole in some large array. Reading such a page gives it the shared page of zeros, which
+ * takes no memory. Threads that start later are left as they are. */
+static void stacks_touch(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = TOUCHED_PAGES;
+
+	for (uint32_t i = 0, n = pa_threads_limit(); i < n; i++) {
+		const struct pa_thread *t = pa_thread_slot(i);
+
+		if (t && atomic_load(&t->tid) && t->stack_low)
+			stack_touch(t, page, &pages);
+	}
+}
+
 static int start(struct pa_cpu_build *b, char *error)
 {
 	if (b->hz != pa_config()->cpu_rate) {
@@ -56,6 +90,7 @@ static int start(struct pa_cpu_build *b, char *error)
 		return -EINVAL;
 	}
 	rings_empty();
+	stacks_touch();
 	now.sampled = now.lost = 0;
 	now.process_cpu = process_cpu();
 	now.agents_cpu = pa_thread_agents_cpu();
@@ -140,7 +175,7 @@ static void ring_drain(struct pa_cpu_build *b, struct pa_perf_ring *r)
  * bytes. */
 static uint64_t drain(struct pa_cpu_build *b)
 {
-	uint64_t samples = pa_perf.rings[0].size / (PA_PERF_STACK + 512);
+	uint64_t samples = pa_perf.rings[0].size / (pa_perf_stack_bytes(b->hz) + 512);
 
 	for (int i = 0; i < pa_perf.cpus; i++) {
 		if (pa_perf.rings[i].page)

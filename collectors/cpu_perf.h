@@ -15,8 +15,18 @@
 #define PA_PERF_REGS_MASK  0xff01ffull
 #define PA_PERF_REGS_COUNT 17
 
-#define PA_PERF_STACK      (32u << 10) /* stack bytes of a sample: covers most programs */
-#define PA_PERF_RECORD_MAX (1u << 16)  /* header.size is 16 bits */
+/* Stack bytes of a sample: as many as a record holds (header.size is 16 bits) beside registers and
+ * kernel frames. PostgreSQL's pg_regexec alone has a frame of 40 KiB. The kernel copies them with
+ * the thread stopped (6 us), so at high rates it is what most programs need. */
+#define PA_PERF_RECORD_MAX (1u << 16)
+#define PA_PERF_STACK      (60u << 10)
+#define PA_PERF_STACK_FAST (32u << 10)
+#define PA_PERF_FAST_HZ    1000
+
+static inline uint32_t pa_perf_stack_bytes(unsigned hz)
+{
+	return hz > PA_PERF_FAST_HZ ? PA_PERF_STACK_FAST : PA_PERF_STACK;
+}
 
 #define PA_PERF_CPUS_MAX 1024
 

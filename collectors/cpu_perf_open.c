@@ -41,7 +41,7 @@ static void attr_set(struct perf_event_attr *a, bool kernel)
 	a->sample_type = PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_REGS_USER |
 			 PERF_SAMPLE_STACK_USER | (kernel ? (uint64_t)PERF_SAMPLE_CALLCHAIN : 0);
 	a->sample_regs_user = PA_PERF_REGS_MASK;
-	a->sample_stack_user = PA_PERF_STACK;
+	a->sample_stack_user = pa_perf_stack_bytes(pa_config()->cpu_rate);
 	a->disabled = 1;
 	a->inherit = 1;
 	a->inherit_thread = 1; /* threads, not forked children; Linux 5.13 */

@@ -69,7 +69,7 @@ static void parse_stack(struct cursor *c, struct pa_perf_sample *ret)
 	if (!size)
 		return; /* and no dynamic size behind it */
 	valid = take_u64(c);
-	if (c->bad || valid > size)
+	if (c->bad || valid > size || valid > UINTPTR_MAX - ret->regs.r[PA_REG_SP])
 		return;
 	ret->stack.lo = ret->regs.r[PA_REG_SP];
 	ret->stack.hi = ret->stack.lo + valid;

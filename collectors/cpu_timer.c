@@ -26,14 +26,34 @@
 
 static uint64_t next_scan, next_again;
 
+/* The rings of the last window are still there, as a handler may be writing to them. */
+static bool rings_kept;
+
 static void rings_free(struct pa_cpu_session *s)
 {
 	for (int i = 0; i < PA_CPU_SHARDS; i++)
 		pa_ring_done(&s->rings[i]);
+	rings_kept = false;
+}
+
+static void rings_empty(struct pa_cpu_session *s)
+{
+	uint32_t bytes;
+
+	for (int i = 0; i < PA_CPU_SHARDS; i++) {
+		while (pa_ring_peek(&s->rings[i], &bytes))
+			pa_ring_pop(&s->rings[i]);
+	}
 }
 
 static int rings_new(struct pa_cpu_session *s)
 {
+	if (rings_kept && atomic_load(&s->handlers)) {
+		rings_empty(s);
+		return 0;
+	}
+	if (rings_kept)
+		rings_free(s);
 	for (int i = 0; i < PA_CPU_SHARDS; i++) {
 		int err = pa_ring_init(&s->rings[i], PA_CPU_SHARD_SIZE);
 
@@ -146,6 +166,11 @@ static uint64_t drain(struct pa_cpu_build *b)
 	if (now >= next_scan) {
 		bool again = now >= next_again;
 
+		/* A library closed and another opened in its place, with nothing that tells them
+		 * apart but their contents, is noticed here at the latest. */
+		if (again && pa_unwind_update())
+			pa_debug("unwind tables not complete");
+
 		next_scan = now + SCAN_NS;
 		next_again = again ? now + AGAIN_NS : next_again;
 		pa_thread_scan(false, NULL, pa_cpu_disarm);
@@ -154,8 +179,8 @@ static uint64_t drain(struct pa_cpu_build *b)
 	return DRAIN_NS;
 }
 
-/* A handler that the scheduler keeps from running for long (SIGSTOP, a debugger) keeps the rings:
- * leaking them once is better than freeing what it is about to write to. */
+/* A handler that the scheduler keeps from running for long (a debugger, real-time threads) keeps
+ * the rings: what it is about to write to must stay where it is. */
 static bool handlers_done(struct pa_cpu_session *s)
 {
 	uint64_t deadline = pa_clock_mono() + PA_NS_PER_S;
@@ -178,14 +203,12 @@ static void stop(struct pa_cpu_build *b)
 	pa_cpu_add_missing(b);
 	atomic_store(&s->active, false);
 	pa_cpu_disarm_all(); /* threads that began meanwhile */
-	if (!handlers_done(s)) {
-		pa_warn("a thread is stopped inside a sampling handler: 8 MiB stay allocated");
-		drain_rings(b);
-		memset(s->rings, 0, sizeof(s->rings));
-	} else {
-		drain_rings(b);
+	rings_kept = !handlers_done(s);
+	drain_rings(b);
+	if (rings_kept)
+		pa_info("a thread is stopped inside a sampling handler: the buffers are kept");
+	else
 		rings_free(s);
-	}
 	lost = atomic_load(&s->lost);
 	pa_self_add(PA_SELF_cpu_samples_lost, lost);
 	pa_cpu_add_pseudo(b, PA_PSEUDO_LOST, 0, lost);
@@ -198,7 +221,7 @@ static void fork_child(void)
 
 	atomic_store(&s->active, false);
 	atomic_store(&s->handlers, 0);
-	if (was_active)
+	if (was_active || rings_kept)
 		rings_free(s);
 }
 

@@ -121,20 +121,45 @@ static bool put_copy(const struct pa_thread *t, const struct pa_regs *regs,
 /* False when the sample is lost. */
 static bool sample(struct pa_thread *t, const ucontext_t *uc, uint32_t weight)
 {
+	struct pa_regs *regs = (struct pa_regs *)t->registers;
 	struct pa_stack_view stack, other;
-	struct pa_regs regs;
 	enum pa_walk_end end;
 	int n;
 
-	pa_regs_from_ucontext(&regs, uc);
-	if (!stack_views(t, uc, regs.r[PA_REG_SP], &stack, &other))
-		return put_copy(t, &regs, NULL, weight);
+	_Static_assert(sizeof(t->registers) == sizeof(*regs), "room for all of them");
+	pa_regs_from_ucontext(regs, uc);
+	if (!stack_views(t, uc, regs->r[PA_REG_SP], &stack, &other))
+		return put_copy(t, regs, NULL, weight);
 	if (pa_cpu_session.copy_all)
-		return put_copy(t, &regs, &stack, weight);
-	n = pa_unwind_walk(&regs, &stack, &other, t->frames, PA_STACK_DEPTH, &end);
-	if (end == PA_WALK_NO_TABLE && put_copy(t, &regs, &stack, weight))
+		return put_copy(t, regs, &stack, weight);
+	n = pa_unwind_walk(regs, &stack, &other, t->frames, PA_STACK_DEPTH, &end);
+	if (end == PA_WALK_NO_TABLE && put_copy(t, regs, &stack, weight))
 		return true;
 	return put_frames(t, n, end, weight);
+}
+
+static bool counts(const struct pa_thread *t)
+{
+	const struct pa_cpu_session *s = &pa_cpu_session;
+
+	return atomic_load(&s->active) && atomic_load(&t->cpu_window) == atomic_load(&s->window);
+}
+
+/* Whether the sample was taken. */
+static bool sample_guarded(struct pa_thread *t, const ucontext_t *uc, uint32_t weight)
+{
+	struct pa_cpu_session *s = &pa_cpu_session;
+	bool taken;
+
+	/* Seen by the agent before it frees the rings: it clears `active`, then waits for zero
+	 * handlers; we count ourselves, then look at `active` (both seq_cst). */
+	if (atomic_exchange(&t->cpu_handling, 1))
+		return false;
+	atomic_fetch_add(&s->handlers, 1);
+	taken = !counts(t) || sample(t, uc, weight);
+	atomic_fetch_sub(&s->handlers, 1);
+	atomic_store(&t->cpu_handling, 0);
+	return taken;
 }
 
 void pa_cpu_timer_handler(int signo, siginfo_t *info, void *ucontext)
@@ -142,21 +167,14 @@ void pa_cpu_timer_handler(int signo, siginfo_t *info, void *ucontext)
 	struct pa_cpu_session *s = &pa_cpu_session;
 	bool ours;
 	struct pa_thread *t = sender(info, &ours);
+	uint32_t weight = 1 + PA_MIN((uint32_t)info->si_overrun, s->overrun_max);
 
 	if (!ours)
 		pa_signal_chain(signo, info, ucontext);
-	if (!t || atomic_exchange(&t->cpu_handling, 1))
+	if (!t || !counts(t))
 		return;
-	/* Seen by the agent before it frees the rings: it clears `active`, then waits for zero
-	 * handlers; we count ourselves, then look at `active` (both seq_cst). */
-	atomic_fetch_add(&s->handlers, 1);
-	if (atomic_load(&s->active) && atomic_load(&t->cpu_window) == atomic_load(&s->window)) {
-		uint32_t weight = 1 + PA_MIN((uint32_t)info->si_overrun, s->overrun_max);
-
-		atomic_fetch_add_explicit(&t->cpu_ticks, weight, memory_order_relaxed);
-		if (!sample(t, ucontext, weight))
-			atomic_fetch_add_explicit(&s->lost, weight, memory_order_relaxed);
-	}
-	atomic_fetch_sub(&s->handlers, 1);
-	atomic_store(&t->cpu_handling, 0);
+	atomic_fetch_add_explicit(&t->cpu_ticks, weight, memory_order_relaxed);
+	/* A handler of the host's could jump out of a sample and leave it unfinished for ever. */
+	if (!pa_signal_masked(signo) || !sample_guarded(t, ucontext, weight))
+		atomic_fetch_add_explicit(&s->lost, weight, memory_order_relaxed);
 }

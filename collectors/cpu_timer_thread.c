@@ -110,7 +110,8 @@ static void arm(struct pa_thread *t, uint64_t cpu_now)
 	pid_t tid = atomic_load(&t->tid);
 	int64_t none = 0, id;
 
-	if (t->stack_low && t->stack_end - t->stack_low < STACK_MIN) {
+	if (atomic_load(&t->small_stack) ||
+	    (t->stack_low && t->stack_end - t->stack_low < STACK_MIN)) {
 		reason_set(t, PA_PSEUDO_SMALL_STACK);
 		return;
 	}
@@ -119,7 +120,7 @@ static void arm(struct pa_thread *t, uint64_t cpu_now)
 	if (!tid || !atomic_compare_exchange_strong(&t->cpu_timer, &none, -1))
 		return;
 	/* One that is entering a sandbox sets this, then waits while cpu_timer is -1. */
-	if (atomic_load(&t->sandboxed)) {
+	if (atomic_load(&t->sandboxed) || atomic_load(&t->small_stack)) {
 		atomic_store(&t->cpu_timer, 0);
 		return;
 	}
@@ -277,7 +278,7 @@ void pa_cpu_thread_exit(struct pa_thread *t)
 
 void pa_cpu_thread_sandbox(struct pa_thread *t)
 {
-	reason_set(t, PA_PSEUDO_SANDBOXED);
+	reason_set(t, atomic_load(&t->sandboxed) ? PA_PSEUDO_SANDBOXED : PA_PSEUDO_SMALL_STACK);
 	pa_cpu_disarm(t);
 }
 

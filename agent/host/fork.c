@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "agent/host/signal.h"
+#include "agent/host/thread.h"
 
 static struct pa_fork_events events;
 
@@ -14,7 +15,10 @@ static void in_child(void)
 	int saved = errno;
 
 	pa_signal_fork_child();
-	events.forget();
+	/* In a sandbox no system call of ours may be allowed: the child inherits our descriptors
+	 * and goes without an agent. */
+	if (!pa_thread_sandboxed())
+		events.forget();
 	errno = saved;
 }
 
@@ -28,7 +32,7 @@ void pa_fork_begin(void)
 {
 	int saved = errno;
 
-	if (events.begin)
+	if (events.begin && !pa_thread_sandboxed())
 		events.begin();
 	errno = saved;
 }

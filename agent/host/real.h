@@ -30,6 +30,7 @@ typedef void (*pa_sighandler)(int);
 	X(int, sigwait, (const sigset_t *, int *))                                                 \
 	X(int, sigwaitinfo, (const sigset_t *, siginfo_t *))                                       \
 	X(int, sigtimedwait, (const sigset_t *, siginfo_t *, const struct timespec *))             \
+	X(int, sigaltstack, (const stack_t *, stack_t *))                                          \
 	X(int, prctl, (int, ...))                                                                  \
 	X(pid_t, fork, (void))                                                                     \
 	X(int, daemon, (int, int))                                                                 \

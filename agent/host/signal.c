@@ -10,6 +10,7 @@
 #include "agent/base/lock.h"
 #include "agent/host/real.h"
 #include "agent/host/signal_slot.h"
+#include "agent/host/tid.h"
 
 /* Guards the host's view of claimed signals. Taken by host threads inside sigaction for such a
  * signal only, with every signal blocked, around a few stores and system calls. */
@@ -150,6 +151,7 @@ bool pa_signal_undisputed(int signo)
 static int apply_locked(struct pa_signal_slot *slot, int signo, const struct sigaction *act)
 {
 	const int kept = SA_SIGINFO | (int)SA_RESETHAND;
+	bool before = atomic_exchange(&slot->disputed, true); /* first: see pa_signal_masked */
 	struct sigaction seen;
 	int err;
 
@@ -157,17 +159,20 @@ static int apply_locked(struct pa_signal_slot *slot, int signo, const struct sig
 		err = pa_real.sigaction(signo, act, NULL);
 	else
 		err = install(slot, signo, act);
-	if (err || pa_real.sigaction(signo, NULL, &seen))
+	if (err || pa_real.sigaction(signo, NULL, &seen)) {
+		atomic_store(&slot->disputed, before);
 		return -1;
+	}
 	seen.sa_handler = act->sa_handler;
 	seen.sa_flags = (seen.sa_flags & ~kept) | (act->sa_flags & kept);
 	slot->host = seen;
 	atomic_store(&slot->host_flags, act->sa_flags);
 	atomic_store(&slot->host_handler, (uintptr_t)act->sa_handler);
-	if (act->sa_handler == SIG_DFL)
-		return install(slot, signo, NULL);
-	atomic_store(&slot->disputed, true);
-	return 0;
+	if (act->sa_handler != SIG_DFL)
+		return 0;
+	err = install(slot, signo, NULL);
+	atomic_store(&slot->disputed, before);
+	return err;
 }
 
 static struct sigaction view_of_locked(const struct pa_signal_slot *slot)
@@ -242,5 +247,5 @@ void pa_signal_fork_child(void)
 {
 	view = (struct pa_lock){0};
 	atomic_store(&host_calls, 0);
-	atomic_store(&owner, getpid());
+	atomic_store(&owner, pa_tid_self()); /* without a system call: may be in a sandbox */
 }

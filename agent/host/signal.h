@@ -25,6 +25,11 @@ bool pa_signal_undisputed(int signo);
  * action (death by that signal) included. Signal-safe. */
 void pa_signal_chain(int signo, siginfo_t *info, void *ucontext);
 
+/* Whether our handler runs with all signals blocked: not for sure once the host has had a handler
+ * of its own, with its own mask, so that one of its others may interrupt ours and jump out of it.
+ * Signal-safe. */
+bool pa_signal_masked(int signo);
+
 /* sigaction(2) as the host sees it, whether or not the signal is claimed. Any thread. */
 int pa_signal_host_action(int signo, const struct sigaction *act, struct sigaction *old);
 

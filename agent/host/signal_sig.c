@@ -18,6 +18,13 @@ struct pa_signal_slot *pa_signal_slot_find(int signo)
 	return NULL;
 }
 
+bool pa_signal_masked(int signo)
+{
+	struct pa_signal_slot *slot = pa_signal_slot_find(signo);
+
+	return slot && !atomic_load(&slot->disputed);
+}
+
 /* Dies as if we had never been here: the signal is blocked while its handler runs, so the one
  * sent here is delivered, to its default action, when the handler returns. */
 static void default_action(int signo)

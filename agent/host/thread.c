@@ -122,6 +122,7 @@ struct pa_thread *pa_thread_claim(pid_t tid, uint32_t state, uintptr_t stack_end
 	atomic_store(&t->cpu_reason, 0);
 	atomic_store(&t->cpu_window, 0);
 	atomic_store(&t->sandboxed, 0);
+	atomic_store(&t->small_stack, 0);
 	atomic_store(&t->tid, tid);
 	atomic_store(&t->state, state);
 	atomic_fetch_add(&table.seen, 1);
@@ -234,6 +235,15 @@ void pa_thread_sandbox_failed(bool before)
 		atomic_store(&self_slot->sandboxed, before);
 }
 
+void pa_thread_small_stack(bool small)
+{
+	int saved = errno;
+
+	if (self_slot && !atomic_exchange(&self_slot->small_stack, small) && small)
+		table.events.sandbox(self_slot);
+	errno = saved;
+}
+
 static void thread_exit(void *slot)
 {
 	struct pa_thread *t = slot;
@@ -304,6 +314,7 @@ void pa_threads_fork_child(void)
 	}
 	if (mine)
 		atomic_store(&mine->tid, (pid_t)syscall(SYS_gettid));
+	pa_tid_fork_child();
 	pa_thread_end_fork_child(mine ? 1 : 0);
 	pa_thread_scan_fork_child();
 	pa_thread_agent_fork_child();

@@ -37,6 +37,8 @@ struct pa_thread {
 	 * as returning from a handler is one. */
 	_Atomic uint32_t sandboxed;
 
+	_Atomic uint32_t small_stack; /* its alternate stack has no room for our handler */
+
 	/* The CPU collector's, see collectors/cpu_timer.c. */
 	_Atomic int64_t cpu_timer;   /* kernel timer id + 1, 0 none, -1 being set up or torn down */
 	_Atomic uint32_t cpu_reason; /* why there is no timer: enum pa_pseudo + 1, 0 no reason */
@@ -47,6 +49,7 @@ struct pa_thread {
 	_Atomic uint64_t cpu_first;            /* from cpu_start to its first tick */
 	_Atomic uint32_t cpu_window;           /* window that the two above belong to */
 	uint64_t frames[256];                  /* where its signal handler collects a stack */
+	uint64_t registers[17]; /* ... and keeps what its own stack has no room for */
 };
 
 /* What to call when a host thread starts and exits (not in a sandbox), on that thread, in the
@@ -54,7 +57,8 @@ struct pa_thread {
 struct pa_thread_events {
 	void (*start)(struct pa_thread *t);
 	void (*exit)(struct pa_thread *t);
-	/* It is about to enter a sandbox, t->sandboxed is set. On some thread. */
+	/* It can take no signals from now on: t->sandboxed or t->small_stack is set. On some
+	 * thread. */
 	void (*sandbox)(struct pa_thread *t);
 };
 
@@ -84,6 +88,10 @@ void pa_thread_sandbox_failed(bool before);
 /* Whether the calling thread is in a sandbox; threads that it makes are too. */
 bool pa_thread_sandboxed(void);
 
+/* For hook_altstack.c: the calling thread is about to get an alternate stack that is too small for
+ * our handler, or has got another. */
+void pa_thread_small_stack(bool small);
+
 /* Brings the table in line with /proc/self/task: adds threads nobody announced, releases slots
  * of threads that are gone; tells `added` and `gone` (before the release). Does nothing when the
  * number of threads is as before, unless forced. Agent thread only, one at a time. */
@@ -93,6 +101,10 @@ void pa_thread_scan(bool force, void (*added)(struct pa_thread *),
 /* Starts a detached thread of the agent: every signal blocked, 256 KiB of stack, named `name`
  * (15 characters). 0 or -errno. Agent thread only, and the constructor. */
 int pa_thread_spawn_agent(const char *name, void (*run)(void *), void *arg) PA_CHECKED;
+
+/* Ends the process, with the main thread's status, when all threads of the host have ended by
+ * exit(2) itself and only the agent's are left. Agent thread only, once a second or so. */
+void pa_threads_check_end(void);
 
 /* Whether a thread of this process is one of the agent's. Any thread. */
 bool pa_thread_is_agent(pid_t tid);

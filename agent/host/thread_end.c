@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The end of a process whose main thread has called pthread_exit: libc ends it with its last
- * thread (nptl: __nptl_nthreads), but counts ours and so would wait for ever. */
+ * The end of a process with its last thread. After pthread_exit in the main thread that is libc's
+ * work (nptl: __nptl_nthreads), after exit(2) the kernel's; both count our threads and so would
+ * wait for ever. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,9 +13,12 @@
 #include "agent/base/file.h"
 #include "agent/base/fmt.h"
 #include "agent/base/lock.h"
+#include "agent/base/parse.h"
+#include "agent/base/syscall.h"
 #include "agent/host/real.h"
 #include "agent/host/thread.h"
 #include "agent/host/thread_table.h"
+#include "agent/host/tid.h"
 
 /* Announced threads. */
 static _Atomic int alive;
@@ -45,7 +49,7 @@ static void *end_process(void *arg PA_UNUSED)
 
 	sigemptyset(&none);
 	pthread_sigmask(SIG_SETMASK, &none, NULL);
-	exit(0); /* what libc's last thread does */
+	exit(0); /* lint: allow(assert) what libc's last thread does */
 }
 
 /* Returns when somebody is there again, or nobody any more: threads that were not announced
@@ -74,6 +78,31 @@ static void watch(void *arg PA_UNUSED)
 	/* Handlers of atexit may need more stack than our threads have. */
 	if (pa_real.pthread_create(&thread, NULL, end_process, NULL))
 		end_process(NULL);
+}
+
+/* What the main thread gave to exit(2): last field of its line, proc(5), Linux 3.5. */
+static int main_status(void)
+{
+	char path[64], text[1024];
+	const char *last;
+	uint64_t code = 0;
+	ssize_t len;
+
+	pa_fmt(path, sizeof(path), "/proc/self/task/%d/stat", (int)getpid());
+	len = pa_file_read_small(path, text, sizeof(text));
+	last = len > 0 ? memrchr(text, ' ', (size_t)len) : NULL;
+	if (!last++ || !pa_scan_u64(&last, text + len, 10, &code))
+		return 0;
+	return (int)(code >> 8 & 0xff); /* as wait(2) gives it */
+}
+
+void pa_threads_check_end(void)
+{
+	/* Those that end through libc are announced first, and the others here take care. */
+	if (!pa_tid_main_ended() || pa_thread_agents_starting() ||
+	    pa_thread_any_task(is_hosts, NULL) || !atomic_load(&alive))
+		return;
+	pa_sys(SYS_exit_group, main_status());
 }
 
 void pa_thread_alive_add(int n)

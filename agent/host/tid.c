@@ -9,8 +9,14 @@
 #include <unistd.h>
 
 #include "agent/base/compiler.h"
+#include "agent/base/peek.h"
 
 static ptrdiff_t tid_offset; /* of pthread_t's tid field from the thread pointer, 0: not known */
+
+/* The main thread's field, 0 when not known. Its memory may be gone: a child's main thread can be
+ * one that libc made. */
+static uintptr_t main_field;
+static pid_t main_tid;
 
 static pid_t tid_at(ptrdiff_t offset)
 {
@@ -29,6 +35,23 @@ void pa_tid_init(void)
 
 	if (field && field[0] == 32 && field[2] < 4096 && tid_at((ptrdiff_t)field[2]) == tid)
 		tid_offset = (ptrdiff_t)field[2];
+	if (tid == getpid())
+		pa_tid_fork_child();
+}
+
+void pa_tid_fork_child(void)
+{
+	if (!tid_offset)
+		return;
+	main_field = (uintptr_t)__builtin_thread_pointer() + (uintptr_t)tid_offset;
+	main_tid = pa_tid_self();
+}
+
+bool pa_tid_main_ended(void)
+{
+	pid_t now;
+
+	return main_field && (pa_peek_all(main_field, &now, sizeof(now)) || now != main_tid);
 }
 
 pid_t pa_tid_self(void)

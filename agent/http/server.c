@@ -222,6 +222,13 @@ static bool poll_wait(struct poll_set *p, uint64_t now)
 	return true;
 }
 
+static void (*each_round)(void);
+
+void pa_http_server_each_round(void (*fn)(void))
+{
+	each_round = fn;
+}
+
 static void poll_once(void)
 {
 	struct poll_set p;
@@ -229,6 +236,8 @@ static void poll_once(void)
 	uint64_t now = pa_clock_mono();
 	bool events;
 
+	if (each_round)
+		each_round();
 	wake_ensure();
 	pa_listener_ensure(&listener, now);
 	poll_set_build(&p, now);

@@ -16,6 +16,10 @@ typedef int (*pa_spawn_fn)(const char *name, void (*run)(void *), void *arg);
  * second (said once). Agent thread only. */
 void pa_http_server_run(pa_spawn_fn spawn);
 
+/* What the thread in pa_http_server_run is to do besides, at least once a second. NULL: nothing.
+ * Before pa_http_server_run. */
+void pa_http_server_each_round(void (*fn)(void));
+
 /* Makes pa_http_server_run return within 100 ms; open requests are cut. Any thread. */
 void pa_http_server_stop(void);
 

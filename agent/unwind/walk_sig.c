@@ -482,6 +482,48 @@ static __attribute__((noinline)) void search_leaf(const struct walk *w, struct f
 			f->fp.at = sp;
 }
 
+/* Takes common steps as long as all is well, with everything in registers, and leaves the first
+ * frame where it is not, or that another object begins with, to the caller. Returns the new n. */
+static int follow(const struct walk *w, struct frame *f, uint64_t *frames, int n, int max)
+{
+	const struct pa_table *t = w->table;
+	const uint64_t object_lo = w->object_lo, object_len = w->object_len;
+	const uint64_t lo = w->lo, room = w->room, delta = w->delta;
+	uint64_t pc = f->pc - 1, sp = f->sp, fp_at = f->fp.at, aux_at = f->aux.at;
+
+	while (n < max && pc - object_lo < object_len) {
+		uint32_t rule = pa_table_rule(t, (uint32_t)(pc - object_lo));
+		uint64_t fp_slot = PA_RULE_FP_AT(rule), aux_slot = PA_RULE_AUX_AT(rule);
+		uint64_t cfa = PA_RULE_N(rule) * UINT64_C(8), base = sp, ra_at;
+
+		if (pa_unlikely(PA_RULE_KIND(rule) != PA_RULE_SP)) {
+			if (PA_RULE_KIND(rule) != PA_RULE_FP || fp_at - lo > room || fp_at & 7)
+				break;
+			memcpy(&base, (const void *)(fp_at + delta), sizeof(base));
+		}
+		cfa += base;
+		ra_at = cfa + (uint64_t)PA_ARCH_RA_OFFSET;
+		if (pa_unlikely(cfa <= sp || cfa & 7 || ra_at - lo > room))
+			break;
+		frames[n] = pc;
+		memcpy(&pc, (const void *)(ra_at + delta), sizeof(pc));
+		if (pa_unlikely(!plausible_code(pc))) {
+			pc = frames[n];
+			break;
+		}
+		n++;
+		pc--;
+		sp = cfa;
+		fp_at = fp_slot ? cfa - 8 * fp_slot : fp_at;
+		aux_at = aux_slot ? cfa - 8 * aux_slot : aux_at;
+	}
+	f->pc = pc + 1;
+	f->sp = sp;
+	f->fp.at = fp_at;
+	f->aux.at = aux_at;
+	return n;
+}
+
 /* Signal trampolines are stepped over silently: the handler was not called from there. */
 static int walk_frames(struct walk *w, struct frame f, uint64_t *frames, int max)
 {
@@ -514,6 +556,7 @@ static int walk_frames(struct walk *w, struct frame f, uint64_t *frames, int max
 			w->end = f.pc ? PA_WALK_BROKEN : PA_WALK_COMPLETE;
 			return n;
 		}
+		n = follow(w, &f, frames, n, max);
 	}
 }
 
