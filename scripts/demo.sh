@@ -74,6 +74,6 @@ done
 [ -n "$port" ] || fail "the agent does not listen"
 echo "redis-server (port $redis_port) runs with LD_PRELOAD=libprofagent.so: http://localhost:$port/debug/pprof/"
 
-redis-benchmark -p "$redis_port" -q -l -t set,get,lpush,lrange_100 -n 200000 -r 10000 >"$work/benchmark.log" 2>&1 &
+redis-benchmark -p "$redis_port" -q -l -P 16 -t set,get,incr,lpush,hset,lrange_100 -n 500000 -r 100000 >"$work/benchmark.log" 2>&1 &
 pids+=($!)
 "$root/scripts/profile_cpu.sh" -h localhost -p "$port" -d "$seconds" || fail "no profile"

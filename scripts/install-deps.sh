@@ -103,7 +103,6 @@ trap remove_policy EXIT
 trap 'exit 130' INT TERM HUP
 if [ ! -e "$policy" ]; then
 	made_policy=1
-	# shellcheck disable=SC2016 # expanded by the inner shell
 	as_root sh -c 'printf "#!/bin/sh\nexit 101\n" >"$1" && chmod 755 "$1"' sh "$policy" ||
 		die "cannot write $policy"
 fi
