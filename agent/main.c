@@ -71,6 +71,8 @@ static void agent_start(uint64_t delay_ns)
 
 	if (err)
 		pa_warn("no thread for the agent: %s", pa_errno_text(err));
+	else
+		pa_thread_part_from_agent();
 }
 
 static void fork_forget(void)

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/types.h>
+#include <threads.h>
 
 struct dl_find_object;
 
@@ -18,6 +19,7 @@ typedef void (*pa_sighandler)(int);
 #define PA_REAL_FUNCTIONS(X)                                                                       \
 	X(long, syscall, (long, ...))                                                              \
 	X(int, pthread_create, (pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))   \
+	X(int, thrd_create, (thrd_t *, thrd_start_t, void *))                                      \
 	X(int, sigaction, (int, const struct sigaction *, struct sigaction *))                     \
 	X(pa_sighandler, signal, (int, pa_sighandler))                                             \
 	X(pa_sighandler, bsd_signal, (int, pa_sighandler))                                         \

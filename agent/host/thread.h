@@ -102,6 +102,11 @@ void pa_thread_scan(bool force, void (*added)(struct pa_thread *),
  * (15 characters). 0 or -errno. Agent thread only, and the constructor. */
 int pa_thread_spawn_agent(const char *name, void (*run)(void *), void *arg) PA_CHECKED;
 
+/* Gives the calling thread a root and working directory of its own, so that threads of the agent
+ * made before keep theirs: a host that goes into an empty chroot(2) is still seen through /proc, and
+ * setns(2) refuses threads that share them with others. Constructor, or in a forked child. */
+void pa_thread_part_from_agent(void);
+
 /* Ends the process, with the main thread's status, when all threads of the host have ended by
  * exit(2) itself and only the agent's are left. Agent thread only, once a second or so. */
 void pa_threads_check_end(void);

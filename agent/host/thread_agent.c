@@ -6,10 +6,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "agent/base/clock.h"
+#include "agent/base/syscall.h"
 #include "agent/host/real.h"
 #include "agent/host/thread.h"
 #include "agent/host/thread_table.h"
@@ -61,13 +61,11 @@ uint64_t pa_thread_agents_cpu(void)
 	return sum;
 }
 
-/* Root and working directory of its own: a host that goes into an empty chroot(2) is still seen
- * through /proc, and setns(2) refuses threads that share them with others. Not under a seccomp
- * filter, which may kill for it. */
-static void leave_directories(void)
+/* Under a seccomp filter this might kill. */
+void pa_thread_part_from_agent(void)
 {
-	if (prctl(PR_GET_SECCOMP) == 0)
-		(void)syscall(SYS_unshare, CLONE_FS);
+	if (pa_sys(SYS_prctl, PR_GET_SECCOMP) == 0)
+		pa_sys(SYS_unshare, CLONE_FS);
 }
 
 static void *agent_main(void *arg)
@@ -75,7 +73,6 @@ static void *agent_main(void *arg)
 	struct job *job = arg;
 	_Atomic pid_t *tid = &tids[job - jobs];
 
-	leave_directories();
 	atomic_store(tid, pa_tid_self());
 	atomic_fetch_sub(&starting, 1);
 	prctl(PR_SET_NAME, job->name);

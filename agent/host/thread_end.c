@@ -98,11 +98,19 @@ static int main_status(void)
 
 void pa_threads_check_end(void)
 {
-	/* Those that end through libc are announced first, and the others here take care. */
-	if (!pa_tid_main_ended() || pa_thread_agents_starting() ||
-	    pa_thread_any_task(is_hosts, NULL) || !atomic_load(&alive))
+	static bool others_outlived_main;
+
+	if (!pa_tid_main_ended() || pa_thread_agents_starting())
 		return;
-	pa_sys(SYS_exit_group, main_status());
+	if (pa_thread_any_task(is_hosts, NULL)) {
+		others_outlived_main = true;
+		return;
+	}
+	/* Those that end through libc are announced first, and the others here take care. */
+	if (!atomic_load(&alive))
+		return;
+	/* The last thread's status is that of the process (Linux 5.17). libc's threads give 0. */
+	pa_sys(SYS_exit_group, others_outlived_main ? 0 : main_status());
 }
 
 void pa_thread_alive_add(int n)

@@ -163,17 +163,19 @@ static size_t find_build_id(const uint8_t *page, size_t len)
 	return at;
 }
 
+/* The value comes from the same look at the header as header_hash, where that is possible. */
 static void choose_probe(struct pa_object *o, const uint8_t *page, size_t len)
 {
 	size_t id = find_build_id(page, len);
-	uint64_t probe = 0;
+	uint64_t count_at = o->eh_frame_hdr + 8; /* number of FDEs, begin of the search table */
 
-	if (id)
-		probe = o->header + id;
-	else if (o->eh_frame_hdr)
-		probe = o->eh_frame_hdr + 8; /* number of FDEs, begin of the search table */
-	if (probe && !pa_peek_all(probe, &o->probe_value, sizeof(o->probe_value)))
-		o->probe = probe;
+	if (id) {
+		o->probe = o->header + id;
+		memcpy(&o->probe_value, page + id, sizeof(o->probe_value));
+	} else if (o->eh_frame_hdr &&
+		   !pa_peek_all(count_at, &o->probe_value, sizeof(o->probe_value))) {
+		o->probe = count_at;
+	}
 }
 
 static void ask_loader(struct pa_object *o)
@@ -208,6 +210,26 @@ int pa_object_read(const struct pa_map *maps, size_t count, size_t i, struct pa_
 	ask_loader(&o);
 	*ret = o;
 	return 0;
+}
+
+bool pa_object_bare(struct pa_object *o)
+{
+	uint8_t page[PA_ARCH_PAGE];
+	struct pa_loader_record now;
+	struct pa_object whole;
+	uint64_t start;
+	ssize_t len;
+
+	o->loader = pa_object_loader(o->lo);
+	if (!o->loader.link_map)
+		return false;
+	/* An object that came or went while it was looked at is none without headers. */
+	start = o->loader.map_start & ~(PA_ARCH_PAGE - 1);
+	len = read_header(start, page);
+	if (len > 0 && !pa_object_layout(page, (size_t)len, start, &whole))
+		return false;
+	now = pa_object_loader(o->lo);
+	return pa_object_is(o, &now);
 }
 
 bool pa_object_same(const struct pa_object *a, const struct pa_object *b)

@@ -75,6 +75,10 @@ int pa_object_layout(const uint8_t *image, size_t len, uint64_t start,
 int pa_object_read(const struct pa_map *maps, size_t count, size_t i,
 		   struct pa_object *ret) PA_CHECKED;
 
+/* Whether the loader knows the code at o->lo but its headers cannot be read, as in a program that
+ * unpacked itself; sets o->loader. Agent thread only. */
+bool pa_object_bare(struct pa_object *o);
+
 /* Whether both describe the same loaded object, so that its table can be kept. */
 bool pa_object_same(const struct pa_object *a, const struct pa_object *b);
 
@@ -86,7 +90,8 @@ int pa_object_eh_frame(const uint8_t *hdr, size_t len, uint64_t hdr_addr,
 		       uint64_t *ret_addr) PA_CHECKED;
 
 /* Copies the object's .eh_frame out of its memory and compiles it. 0, -ENOEXEC when it has none,
- * -EFAULT when the memory is gone, -ENOMEM. Agent thread only. */
+ * -EFAULT when the memory is gone, -EAGAIN when it is another object's now, -ENOMEM. Agent thread
+ * only. */
 int pa_object_compile(const struct pa_object *o, struct pa_table **ret) PA_CHECKED;
 
 #endif

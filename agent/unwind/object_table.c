@@ -100,6 +100,21 @@ static int copy_records(uint64_t addr, size_t max, struct copy *c)
 	return 0;
 }
 
+/* Whether the copy is still what is at addr. */
+static bool is_unchanged(uint64_t addr, const struct copy *c)
+{
+	uint8_t now[PA_ARCH_PAGE];
+
+	for (size_t at = 0; at < c->len; at += sizeof(now)) {
+		size_t n = PA_MIN(sizeof(now), c->len - at);
+
+		if (pa_peek_all(addr + at, now, n) ||
+		    memcmp(now, (const uint8_t *)c->data + at, n) != 0)
+			return false;
+	}
+	return true;
+}
+
 int pa_object_compile(const struct pa_object *o, struct pa_table **ret)
 {
 	uint8_t hdr[EH_FRAME_HDR_MAX];
@@ -120,6 +135,10 @@ int pa_object_compile(const struct pa_object *o, struct pa_table **ret)
 	if (!end)
 		return -ENOEXEC;
 	err = copy_records(addr, end - addr, &c);
+	/* Between two looks at its header an object may go, another one be copied in its place, and
+	 * the first come back. It would have to do so twice to pass here. */
+	if (!err && !o->permanent && (!pa_object_present(o, o->code_lo) || !is_unchanged(addr, &c)))
+		err = -EAGAIN;
 	if (!err) {
 		struct pa_eh_frame eh = {
 			.data = c.data, .len = c.len, .addr = addr, .lo = o->lo, .hi = o->hi};

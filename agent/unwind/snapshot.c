@@ -57,8 +57,8 @@ static void add_entry(struct pa_snapshot *s, const struct pa_object *o, struct p
 	atomic_init(&e->table, table);
 }
 
-/* Code the loader knows but whose headers cannot be read, as in a program that unpacked itself.
- * It must be in the snapshot, or every walk through it would wait for the next update. */
+/* The part of a mapping above `covered`, if that is code of an object without headers. It must be
+ * in the snapshot, or every walk through it would wait for the next update. */
 static bool read_bare(const struct pa_map *m, uint64_t covered, struct pa_object *ret)
 {
 	struct pa_object o = {
@@ -66,18 +66,20 @@ static bool read_bare(const struct pa_map *m, uint64_t covered, struct pa_object
 
 	o.code_lo = o.lo;
 	o.code_hi = o.hi;
-	o.loader = pa_object_loader(o.lo);
-	if (!o.loader.link_map)
+	if (!pa_object_bare(&o))
 		return false;
 	*ret = o;
 	return true;
 }
 
-static void fill(struct pa_snapshot *s, const struct pa_map *maps, size_t count)
+/* Adds all objects. Code without headers is mostly an object that came or went while it was looked
+ * at: false, and not added, unless `settle`. */
+static bool fill(struct pa_snapshot *s, const struct pa_map *maps, size_t count, bool settle)
 {
 	uint64_t covered = 0;
 	struct pa_object o;
 	uint64_t *starts;
+	bool all = true;
 
 	/* At most one entry a map, and only for those snapshot_new has counted. */
 	for (size_t i = 0; i < count; i++) {
@@ -85,18 +87,22 @@ static void fill(struct pa_snapshot *s, const struct pa_map *maps, size_t count)
 
 		if (m->end <= covered)
 			continue;
-		if (may_begin_object(m) && !pa_object_read(maps, count, i, &o) && o.lo >= covered)
+		if (may_begin_object(m) && !pa_object_read(maps, count, i, &o) && o.lo >= covered) {
 			add_entry(s, &o, NULL);
-		else if (m->exec && read_bare(m, covered, &o))
-			add_entry(s, &o, &pa_table_empty);
-		else
-			continue;
-		covered = o.hi;
+			covered = o.hi;
+		} else if (m->exec && read_bare(m, covered, &o)) {
+			if (settle) {
+				add_entry(s, &o, &pa_table_empty);
+				covered = o.hi;
+			}
+			all = settle;
+		}
 	}
 	starts = (uint64_t *)(void *)&s->entries[s->count];
 	for (uint32_t i = 0; i < s->count; i++)
 		starts[i] = s->entries[i].object.lo;
 	s->starts = starts;
+	return all;
 }
 
 /* Takes over the tables of objects that both have. True when the old snapshot will do. */
@@ -118,6 +124,7 @@ static bool inherit(struct pa_snapshot *s, const struct pa_snapshot *old)
 			continue;
 		}
 		e->starved = was->starved;
+		e->failures = was->failures;
 		/* Relaxed: only this thread stores tables. */
 		atomic_init(&e->table, atomic_load_explicit(&was->table, memory_order_relaxed));
 	}
@@ -166,14 +173,21 @@ static void reclaim(void)
 	}
 }
 
-/* Compiles one object. False when it went away meanwhile. */
+/* Whether what stands in the way of rows will stay: an object that was gone for a moment only
+ * cannot be told from one that cannot be read, but by trying again. */
+static bool is_final(struct pa_snapshot_entry *e, int err)
+{
+	return !err || err == -ENOMEM || !e->object.eh_frame_hdr || ++e->failures == ROUNDS_MAX;
+}
+
+/* Compiles one object. False when it went away meanwhile, or seems to have. */
 static bool compile(struct pa_snapshot_entry *e)
 {
 	struct pa_table *table;
 	int err = pa_object_compile(&e->object, &table);
 
 	/* The copy may be of another object that was opened in its place. */
-	if (!pa_object_still(&e->object)) {
+	if (!pa_object_still(&e->object) || !is_final(e, err)) {
 		if (!err)
 			pa_table_free(table);
 		return false;
@@ -197,14 +211,16 @@ static bool compile_pending(struct pa_snapshot *s)
 	return all;
 }
 
-/* Puts a snapshot of the present objects in force. 0 or -errno. */
-static int refresh(void)
+/* Puts a snapshot of the present objects in force and compiles them. 0; -EAGAIN when objects came
+ * or went meanwhile, which is not waited for when `settle`; or another -errno. */
+static int refresh(bool settle)
 {
 	struct pa_snapshot *old = atomic_load_explicit(&pa_snapshot, memory_order_relaxed);
 	struct pa_arena arena = {0};
 	struct pa_snapshot *s = NULL;
 	struct pa_map *maps;
 	size_t count;
+	bool all;
 	int err;
 
 	err = pa_maps_read(&arena, &maps, &count);
@@ -215,11 +231,14 @@ static int refresh(void)
 		err = -ENOMEM;
 		goto out;
 	}
-	fill(s, maps, count);
+	all = fill(s, maps, count, settle);
+	pa_arena_done(&arena); /* what follows may need the memory */
 	if (inherit(s, old))
 		pa_pages_free(s, s->bytes);
 	else
 		publish(s);
+	all &= compile_pending(atomic_load_explicit(&pa_snapshot, memory_order_relaxed));
+	err = all || settle ? 0 : -EAGAIN;
 out:
 	pa_arena_done(&arena);
 	return err;
@@ -227,15 +246,11 @@ out:
 
 int pa_unwind_update(void)
 {
-	int err = 0;
+	int err = -EAGAIN;
 
 	pa_lock(&update_lock);
-	for (int round = 0; round < ROUNDS_MAX && !err; round++) {
-		err = refresh();
-		if (!err &&
-		    compile_pending(atomic_load_explicit(&pa_snapshot, memory_order_relaxed)))
-			break;
-	}
+	for (int round = 1; err == -EAGAIN && round <= ROUNDS_MAX; round++)
+		err = refresh(round == ROUNDS_MAX);
 	reclaim();
 	pa_unlock(&update_lock);
 	return err;

@@ -17,8 +17,9 @@ struct pa_snapshot_entry {
 	/* NULL until compiled, &pa_table_empty when the object has no rows. Set once, with release;
 	 * walks read it with acquire. */
 	_Atomic(struct pa_table *) table;
-	bool starved; /* has no rows only because the budget was used up. Agent thread only */
-	bool kept;    /* the next snapshot has taken the table over. Agent thread only */
+	uint8_t failures; /* to read it. Agent thread only */
+	bool starved;     /* has no rows only because the budget was used up. Agent thread only */
+	bool kept;        /* the next snapshot has taken the table over. Agent thread only */
 };
 
 struct pa_snapshot {

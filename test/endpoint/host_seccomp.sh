@@ -7,5 +7,4 @@ tap_need curl python3
 
 same host_seccomp before
 same host_seccomp during
-same host_seccomp during
 tap_done

@@ -11,4 +11,6 @@ done
 same host_threads ends
 same host_threads many 5000
 same host_threads raw
+same host_threads c11
+like "$(decode --traces "$profiles/1")" 'host_burn;c11_thread;' "C11 threads: up to their start routine"
 tap_done

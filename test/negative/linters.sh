@@ -57,7 +57,6 @@ if command -v shellcheck >/dev/null; then
 	done
 	ok "shellcheck accepts clean scripts" "$root/scripts/check-shell.sh"
 	for file in scripts/a.sh test/run .ci/run; do
-		# shellcheck disable=SC2016 # meant as it is
 		printf '#!/bin/sh\nrm -rf $1/x\n' >"$ROOT/$file"
 		not_ok "shellcheck refuses an unquoted argument in $file" "$root/scripts/check-shell.sh"
 		printf '#!/bin/sh\necho ok\n' >"$ROOT/$file"

@@ -58,7 +58,6 @@ is "$("$root/test/run" good.sh skip.sh status.sh | tail -n 1)" "1 passed, 1 fail
 ok "status 0 when nothing failed" "$root/test/run" good.sh skip.sh
 not_ok "status 1 when something failed" "$root/test/run" good.sh status.sh
 not_ok "a filter that matches nothing fails" env T=nosuchtest "$root/test/run"
-# shellcheck disable=SC2016 # meant as it is
 script env <<<'[ -z "$LD_PRELOAD$PPROF_PORT$CPU_PROFILE_RATE" ] && echo "ok 1 - x"; echo 1..1'
 like "$(PPROF_PORT=1 CPU_PROFILE_RATE=3 outcome env)" '^pass' "settings of the caller do not reach a test"
 

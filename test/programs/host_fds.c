@@ -60,7 +60,7 @@ static void closes(void)
 			if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair))
 				host_die("socketpair");
 		}
-		watch(3, 2 * FILES, 1200);
+		watch(3, 2 * FILES, host_ms(600));
 		/* Nobody else has read or written there. */
 		for (int fd = 3; fd < 3 + 2 * FILES; fd++) {
 			if (read(fd, &byte, 1) != -1 || errno != EAGAIN)
@@ -81,7 +81,7 @@ static void dups(void)
 		if (fd != mine && dup2(mine, fd) != fd)
 			host_die("dup2");
 	}
-	watch(3, count - 3, 2000);
+	watch(3, count - 3, host_ms(600));
 }
 
 int main(int argc, char **argv)
@@ -99,7 +99,7 @@ int main(int argc, char **argv)
 	else if (!strcmp(mode, "dup"))
 		dups();
 	else
-		watch(0, 3, 1500);
+		watch(0, 3, host_ms(600));
 	host_wait_file("HOST_END");
 	printf("end\n");
 	return 0;

@@ -4,7 +4,7 @@
  *	host_fork exec MIB     ten times fork and exec with so much touched memory
  *	host_fork calls        fork, vfork, posix_spawn, system, popen and what wait says of them
  *	host_fork threads      forks while other threads create threads, use signals and fork too
- *	host_fork daemon       daemon(); writes to the file in $HOST_OUT
+ *	host_fork daemon       daemon(); writes to the file in $HOST_OUT, until $HOST_END
  *	host_fork live         a child that goes on, with work of its own, until $HOST_END */
 #include <pthread.h>
 #include <signal.h>
@@ -197,7 +197,7 @@ static void fork_among_threads(void)
 	void *(*const routines[])(void *) = {makes_threads, uses_signals, forks, forks};
 	pthread_t threads[4];
 
-	deadline = host_clock(CLOCK_MONOTONIC) + 3000000000u;
+	deadline = host_clock(CLOCK_MONOTONIC) + host_ms(1500) * 1000000ull;
 	for (int i = 0; i < 4; i++)
 		pthread_create(&threads[i], NULL, routines[i], NULL);
 	for (int i = 0; i < 4; i++)
@@ -215,9 +215,9 @@ static void become_daemon(void)
 	out = fopen(path ? path : "/dev/null", "w");
 	if (!out)
 		_exit(1);
-	host_burn(400);
-	fprintf(out, "daemon: parent is another %d\n", getsid(0) == getpgrp());
+	fprintf(out, "daemon %d: parent is another %d\n", (int)getpid(), getsid(0) == getpgrp());
 	fclose(out);
+	host_wait_file("HOST_END");
 	_exit(0);
 }
 

@@ -51,7 +51,7 @@ static void enter_sandbox(int by_prctl)
 
 static void *inner(void *arg)
 {
-	host_spin(60000000);
+	host_spin(30000000);
 	return arg;
 }
 
@@ -62,7 +62,7 @@ static void *sandboxed(void *arg)
 
 	host_spin(30000000);
 	enter_sandbox(*(int *)arg);
-	host_spin(60000000);
+	host_spin(30000000);
 	for (int i = 0; i < 3; i++) {
 		if (pthread_create(&threads[i], NULL, inner, arg))
 			return NULL;
@@ -71,7 +71,7 @@ static void *sandboxed(void *arg)
 		if (pthread_join(threads[i], &result) || result != arg)
 			return NULL;
 	}
-	for (int i = 0; i < 20; i++)
+	for (int i = 0; i < 10; i++)
 		host_spin(10000000);
 	return arg;
 }
@@ -88,7 +88,7 @@ int main(int argc, char **argv)
 		pthread_create(&threads[i], NULL, sandboxed, &by_prctl[i]);
 	if (!during)
 		host_wait_file("HOST_GO");
-	host_burn(1000);
+	host_burn(500);
 	for (int i = 0; i < 2; i++) {
 		pthread_join(threads[i], &result);
 		printf("thread %d: %s\n", i, result == &by_prctl[i] ? "fine" : "broken");

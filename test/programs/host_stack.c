@@ -26,7 +26,7 @@ static volatile int handled;
 static void burns(int signo)
 {
 	(void)signo;
-	host_burn(400);
+	host_burn(120);
 	handled++;
 }
 
@@ -39,7 +39,7 @@ static void *alternate_thread(void *arg)
 	if (sigaltstack(&stack, NULL))
 		host_die("sigaltstack");
 	for (int i = 0; i < 2; i++) {
-		host_burn(200);
+		host_burn(80);
 		raise(SIGUSR1);
 	}
 	sigaltstack(NULL, &now);
@@ -81,7 +81,7 @@ static void run_coroutines(void)
 {
 	int done[COROUTINES] = {0};
 
-	deadline = host_clock(CLOCK_MONOTONIC) + 1500000000u;
+	deadline = host_clock(CLOCK_MONOTONIC) + host_ms(1200) * 1000000ull;
 	for (int i = 0; i < COROUTINES; i++) {
 		getcontext(&coroutines[i]);
 		coroutines[i].uc_stack.ss_size = 32768;
@@ -98,7 +98,7 @@ static void run_coroutines(void)
 			done[i] |= finished > before;
 		}
 	}
-	printf("finished %d, switches %s\n", finished, switches > 1000 ? "many" : "few");
+	printf("finished %d, switches %s\n", finished, switches > 100 ? "many" : "few");
 }
 
 static sigjmp_buf env;
@@ -128,7 +128,7 @@ static void run_jumps(void)
 {
 	struct sigaction act = {.sa_handler = jump_out};
 
-	deadline = host_clock(CLOCK_MONOTONIC) + 1500000000u;
+	deadline = host_clock(CLOCK_MONOTONIC) + host_ms(1200) * 1000000ull;
 	sigaction(SIGUSR1, &act, NULL);
 	sigsetjmp(env, 1);
 	if (host_clock(CLOCK_MONOTONIC) < deadline) {
@@ -136,7 +136,7 @@ static void run_jumps(void)
 		host_spin(2000);
 		down(50);
 	}
-	printf("jumps: %s\n", jumps > 1000 ? "many" : "few");
+	printf("jumps: %s\n", jumps > 100 ? "many" : "few");
 }
 
 NOINLINE static unsigned large_frame(unsigned levels)

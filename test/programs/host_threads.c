@@ -4,6 +4,7 @@
  *	host_threads small KIB     threads on stacks of this size
  *	host_threads ends          pthread_exit, cancellation, detached, the main thread's end
  *	host_threads many N        so many short ones
+ *	host_threads c11           by thrd_create
  *	host_threads raw           by clone(2), without libc
  *	host_threads blocked       all signals blocked; prints their CPU time at $HOST_END
  *	host_threads storm MS      threads that end all the time; prints the CPU time at $HOST_END
@@ -14,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <threads.h>
 
 #include "test/programs/host.h"
 
@@ -32,7 +34,7 @@ NOINLINE static unsigned deep(unsigned levels, unsigned ms)
 
 static void *small_thread(void *arg)
 {
-	return (void *)(uintptr_t)(deep(*(unsigned *)arg, 200) == 0);
+	return (void *)(uintptr_t)(deep(*(unsigned *)arg, 80) == 0);
 }
 
 static void small(unsigned kib)
@@ -173,13 +175,13 @@ static void many(int n)
 }
 
 #define RAW_STACK (256u << 10)
-static volatile int raw_done, raw_tids[8];
+static volatile int raw_done;
 static volatile uint64_t raw_count;
 
 /* No libc: in half of the threads the thread pointer leads nowhere. */
 static int raw_thread(void *arg)
 {
-	for (volatile uint64_t i = 0; i < 150000000; i++)
+	for (volatile uint64_t i = 0; i < 60000000; i++)
 		;
 	raw_count++;
 	__atomic_add_fetch(&raw_done, 1, __ATOMIC_SEQ_CST);
@@ -217,6 +219,29 @@ static void raw(void)
 	while (raw_done < 6)
 		usleep(1000);
 	printf("count %d\n", (int)raw_count);
+}
+
+static int c11_thread(void *arg)
+{
+	host_burn(100);
+	return *(int *)arg;
+}
+
+static void c11(void)
+{
+	int values[8], result;
+	thrd_t threads[8];
+
+	host_wait_file("HOST_GO");
+	for (int i = 0; i < 8; i++) {
+		values[i] = -i;
+		printf("create %d\n", thrd_create(&threads[i], c11_thread, &values[i]));
+	}
+	for (int i = 0; i < 8; i++) {
+		printf("join %d", thrd_join(threads[i], &result));
+		printf(" result %d\n", result);
+	}
+	host_burn(1500); /* until the profile is over */
 }
 
 static uint64_t deadline;
@@ -314,6 +339,8 @@ int main(int argc, char **argv)
 		ends();
 	else if (!strcmp(mode, "many"))
 		many((int)n);
+	else if (!strcmp(mode, "c11"))
+		c11();
 	else if (!strcmp(mode, "raw"))
 		raw();
 	else if (!strcmp(mode, "blocked"))

@@ -2,6 +2,7 @@
  * How samples become stacks of a profile. */
 #include <ucontext.h>
 
+#include "agent/base/peek.h"
 #include "agent/core/self.h"
 #include "collectors/cpu.h"
 #include "test/tap.h"
@@ -78,18 +79,16 @@ static void test_pseudo(void)
 
 static uint8_t bytes[16384];
 
-__attribute__((noinline)) static int capture(struct pa_regs *regs, struct pa_stack_view *copy)
+__attribute__((noinline)) static void capture(struct pa_regs *regs, struct pa_stack_view *copy)
 {
 	ucontext_t uc;
-	uintptr_t top;
+	ssize_t got;
 
 	getcontext(&uc);
 	pa_regs_from_ucontext(regs, &uc);
-	top = regs->r[PA_REG_SP] + sizeof(bytes);
-	memcpy(bytes, (const void *)regs->r[PA_REG_SP], sizeof(bytes) / 8);
-	*copy = (struct pa_stack_view){top - sizeof(bytes), top - sizeof(bytes) + sizeof(bytes) / 8,
+	got = pa_peek(regs->r[PA_REG_SP], bytes, sizeof(bytes));
+	*copy = (struct pa_stack_view){regs->r[PA_REG_SP], regs->r[PA_REG_SP] + (uintptr_t)got,
 				       bytes};
-	return 1;
 }
 
 /* The tables are not there yet when the first copied stack comes. */
