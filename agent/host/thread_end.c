@@ -91,7 +91,10 @@ static int main_status(void)
 	pa_fmt(path, sizeof(path), "/proc/self/task/%d/stat", (int)getpid());
 	len = pa_file_read_small(path, text, sizeof(text));
 	last = len > 0 ? memrchr(text, ' ', (size_t)len) : NULL;
-	if (!last++ || !pa_scan_u64(&last, text + len, 10, &code))
+	if (!last)
+		return 0;
+	last++;
+	if (!pa_scan_u64(&last, text + len, 10, &code))
 		return 0;
 	return (int)(code >> 8 & 0xff); /* as wait(2) gives it */
 }

@@ -49,9 +49,9 @@ report() {
 }
 
 if openssl=$(real openssl); then
-	for what in "sha256 md5 rsa2048 ecdsap256" "-evp aes-256-gcm" "-evp chacha20-poly1305"; do
+	for what in "sha256 sha512 md5 rsa2048 ecdsap256" "-evp aes-256-gcm" "-evp chacha20-poly1305"; do
 		# shellcheck disable=SC2086 # words
-		under_oracle openssl "$openssl" speed -seconds 1 $what >"$tmp/out" 2>&1
+		under_oracle openssl "$openssl" speed -seconds 1 -bytes 16384 $what >"$tmp/out" 2>&1
 	done
 	report openssl 999
 fi
@@ -66,7 +66,7 @@ fi
 
 if python=$(real python3); then
 	under_oracle python3 "$python" -c 'import json, re
-for _ in range(3):
+for _ in range(2):
     d = {str(i): [i] * 3 for i in range(200000)}
     e = json.loads(json.dumps(d))
     print(len(re.sub("[0-9]+,", "x", json.dumps(e))), len(sorted(e.values(), key=lambda v: -v[0])))' >"$tmp/out"
