@@ -97,7 +97,7 @@ static bool put_copy(const struct pa_thread *t, const struct pa_regs *regs,
 	size_t len = stack ? PA_MIN(stack->hi - stack->lo, (size_t)PA_CPU_COPY_MAX) : FOREIGN_COPY;
 	struct pa_cpu_record *r;
 	struct pa_cpu_copy *copy;
-	ssize_t got = (ssize_t)len;
+	ssize_t got;
 
 	r = pa_ring_reserve(pa_cpu_ring(t->index), (uint32_t)(sizeof(*r) + sizeof(*copy) + len));
 	if (!r)

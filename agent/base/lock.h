@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A futex lock for the agent's own threads. Host threads never take it: a hook or handler that
- * needs shared state uses atomics. Plain pthread mutexes are ruled out because the agent
- * interposes them. */
+ * A futex lock for the agent's own threads. A hook or handler that needs shared state uses atomics;
+ * the one exception is sigaction of a signal that the agent may take (agent/host/signal.c). Plain
+ * pthread mutexes are ruled out because the agent is to interpose them. */
 #ifndef PA_BASE_LOCK_H
 #define PA_BASE_LOCK_H
 

@@ -49,7 +49,8 @@ static void *end_process(void *arg PA_UNUSED)
 
 	sigemptyset(&none);
 	pthread_sigmask(SIG_SETMASK, &none, NULL);
-	exit(0); /* lint: allow(assert) what libc's last thread does */
+	/* What libc's last thread does. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	exit(0); /* lint: allow(assert) the host has ended */
 }
 
 /* Returns when somebody is there again, or nobody any more: threads that were not announced
