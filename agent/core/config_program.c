@@ -9,7 +9,7 @@
 /* Programs whose only work is to start another or to wait for it. */
 /* clang-format off */
 static const char *const wrappers[] = {
-	"ash", "bash", "busybox", "catatonit", "chpst", "chroot", "chrt", "csh", "daemonize",
+	"ash", "bash", "busybox", "bwrap", "catatonit", "chpst", "chroot", "chrt", "csh", "daemonize",
 	"dash", "doas", "docker-init", "dumb-init", "env", "fakeroot", "fish", "flock", "gdb",
 	"gosu", "ionice", "ksh", "ltrace", "mksh", "nice", "nohup", "nsenter", "numactl", "perf",
 	"prlimit", "runsv", "runsvdir", "runuser", "script", "setarch", "setpriv", "setsid",

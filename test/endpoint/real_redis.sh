@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../real.sh"
 tap_need redis-server redis-cli redis-benchmark curl python3
 cd "$tmp" || exit 1
-[ -w "${HOME:-/nowhere}" ] || export HOME=$tmp
+[ -w "$BUILD" ] || export GOCACHE=$tmp/gocache
 
 port_of_redis=$(free_port)
 redis=(redis-server --port "$port_of_redis" --bind 127.0.0.1 --save '')

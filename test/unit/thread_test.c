@@ -2,6 +2,7 @@
  * The table of threads, without the hook: threads announce themselves by hand here. */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -107,6 +108,9 @@ static void job_end(struct job *j, pthread_t thread)
 {
 	sem_post(&j->end);
 	pthread_join(thread, NULL);
+	/* The kernel wakes the joiner a moment before the thread is gone. */
+	while (!syscall(SYS_tgkill, getpid(), j->tid, 0))
+		sched_yield();
 }
 
 static void test_main_thread(void)
