@@ -117,6 +117,10 @@ static int agent_init(char **env)
 	char name[PATH_MAX];
 	int err;
 
+	if (pa_real_thread_sanitizer()) {
+		pa_warn("not started: the program is built with ThreadSanitizer");
+		return 0;
+	}
 	pa_config_load(env, program_name(name, sizeof(name)));
 	if (!pa_config()->enabled || !pa_config_wants_program(program_name(name, sizeof(name))))
 		return 0;

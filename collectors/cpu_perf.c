@@ -175,7 +175,7 @@ static void ring_drain(struct pa_cpu_build *b, struct pa_perf_ring *r)
  * bytes. */
 static uint64_t drain(struct pa_cpu_build *b)
 {
-	uint64_t samples = pa_perf.rings[0].size / (pa_perf_stack_bytes(b->hz) + 512);
+	uint64_t samples = pa_perf.rings[0].size / (pa_perf.stack + 512);
 
 	for (int i = 0; i < pa_perf.cpus; i++) {
 		if (pa_perf.rings[i].page)

@@ -16,17 +16,11 @@
 #define PA_PERF_REGS_COUNT 17
 
 /* Stack bytes of a sample: as many as a record holds (header.size is 16 bits) beside registers and
- * kernel frames. PostgreSQL's pg_regexec alone has a frame of 40 KiB. The kernel copies them with
- * the thread stopped (6 us), so at high rates it is what most programs need. */
-#define PA_PERF_RECORD_MAX (1u << 16)
-#define PA_PERF_STACK      (60u << 10)
-#define PA_PERF_STACK_FAST (32u << 10)
-#define PA_PERF_FAST_HZ    1000
-
-static inline uint32_t pa_perf_stack_bytes(unsigned hz)
-{
-	return hz > PA_PERF_FAST_HZ ? PA_PERF_STACK_FAST : PA_PERF_STACK;
-}
+ * kernel frames, because PostgreSQL's pg_regexec alone has a frame of 40 KiB. Less, but what most
+ * programs need, where rings would be full too soon. */
+#define PA_PERF_RECORD_MAX  (1u << 16)
+#define PA_PERF_STACK       (60u << 10)
+#define PA_PERF_STACK_SMALL (32u << 10)
 
 #define PA_PERF_CPUS_MAX 1024
 
@@ -42,6 +36,7 @@ struct pa_perf {
 	struct pa_perf_ring rings[PA_PERF_CPUS_MAX]; /* the first `cpus` are in use */
 	int cpus;
 	bool kernel;      /* kernel frames are sampled too */
+	uint32_t stack;   /* stack bytes of a sample */
 	uint8_t *scratch; /* PA_PERF_RECORD_MAX bytes */
 };
 extern struct pa_perf pa_perf;

@@ -21,6 +21,9 @@
 #define EVENTS_MAX 8192        /* threads found at the start times CPUs */
 #define RINGS_MAX  (16u << 20) /* bytes of all rings together */
 
+/* How late the agent's thread may come on a busy machine without samples being lost. */
+#define RING_NS_MIN (100 * PA_NS_PER_MS)
+
 struct event {
 	int fd;
 	uint64_t id; /* tells our event from whatever the host may have put on that number */
@@ -41,7 +44,7 @@ static void attr_set(struct perf_event_attr *a, bool kernel)
 	a->sample_type = PERF_SAMPLE_IP | PERF_SAMPLE_TID | PERF_SAMPLE_REGS_USER |
 			 PERF_SAMPLE_STACK_USER | (kernel ? (uint64_t)PERF_SAMPLE_CALLCHAIN : 0);
 	a->sample_regs_user = PA_PERF_REGS_MASK;
-	a->sample_stack_user = pa_perf_stack_bytes(pa_config()->cpu_rate);
+	a->sample_stack_user = pa_perf.stack;
 	a->disabled = 1;
 	a->inherit = 1;
 	a->inherit_thread = 1; /* threads, not forked children; Linux 5.13 */
@@ -192,6 +195,32 @@ static int open_threads(const char *cpu_list)
 	return 0;
 }
 
+static int open_all(const char *cpu_list)
+{
+	int err;
+
+	pa_perf.kernel = true;
+	err = open_threads(cpu_list);
+	if (err == -EACCES || err == -EPERM) {
+		close_all();
+		pa_perf.kernel = false; /* kernel.perf_event_paranoid >= 2, not privileged */
+		err = open_threads(cpu_list);
+	}
+	if (err)
+		close_all();
+	return err;
+}
+
+/* How long it takes until the smallest ring is full. */
+static uint64_t rings_ns(void)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (int i = 0; i < pa_perf.cpus; i++)
+		least = PA_MIN(least, pa_perf.rings[i].size / pa_perf.stack);
+	return least * PA_NS_PER_S / pa_config()->cpu_rate;
+}
+
 /* A seccomp filter may answer perf_event_open by killing us (systemd's @system-service does), so
  * under any filter it is not tried. Containers' default filters refuse it anyway. */
 static bool seccomp_filtered(void)
@@ -221,15 +250,13 @@ int pa_perf_open(void)
 	if (!events || !pa_perf.scratch)
 		return -ENOMEM;
 	pa_thread_scan(true, NULL, NULL);
-	pa_perf.kernel = true;
-	err = open_threads(cpus);
-	if (err == -EACCES || err == -EPERM) {
+	pa_perf.stack = PA_PERF_STACK;
+	err = open_all(cpus);
+	if (!err && rings_ns() < RING_NS_MIN) {
 		close_all();
-		pa_perf.kernel = false; /* kernel.perf_event_paranoid >= 2, not privileged */
-		err = open_threads(cpus);
+		pa_perf.stack = PA_PERF_STACK_SMALL;
+		err = open_all(cpus);
 	}
-	if (err)
-		close_all();
 	return err;
 }
 

@@ -6,7 +6,7 @@
 real_here=$root/test/endpoint
 engines=(timer perf)
 rate_timer=250
-rate_perf=997
+rate_perf=499
 
 # engine_start ENGINE [VAR=value...] -- COMMAND...: agent_start with that engine.
 engine_start() {

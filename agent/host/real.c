@@ -16,6 +16,11 @@ static void resolve(void *slot, const char *name)
 		__atomic_store_n((void **)slot, fn, __ATOMIC_RELEASE);
 }
 
+bool pa_real_thread_sanitizer(void)
+{
+	return dlsym(RTLD_DEFAULT, "__tsan_init") != NULL;
+}
+
 void pa_real_init(void)
 {
 #define RESOLVE(ret, name, params) resolve(&pa_real.name, #name);

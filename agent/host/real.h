@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/types.h>
 #include <threads.h>
 
@@ -47,6 +48,10 @@ struct pa_real {
 
 /* NULL entries: this libc has no such function. */
 extern struct pa_real pa_real;
+
+/* Whether the program was built with ThreadSanitizer. It must see each thread from its start, and
+ * the functions that it puts before libc's do not work before its own constructor. Any thread. */
+bool pa_real_thread_sanitizer(void);
 
 /* Resolves what is not resolved yet. Any thread, also before the constructor. */
 void pa_real_init(void);

@@ -184,7 +184,12 @@ def main():
     for n, stack in pseudo:
         print("#   %d x %s" % (n, shown(stack)))
 
-    cut = [(n, s) for n, s in stacks if not code.is_root(s[-1]["address"])]
+    # Recursion beyond the depth limit (gcc's garbage collector) says so in its outermost frame.
+    deep = sum(n for n, s in stacks if s[-1]["name"] == "[stack truncated]")
+    if deep:
+        print("#   %d stacks are deeper than the limit" % deep)
+    cut = [(n, s) for n, s in stacks
+           if not code.is_root(s[-1]["address"]) and s[-1]["name"] != "[stack truncated]"]
     complete = 1 - sum(n for n, _ in cut) / count
     check(complete >= args.complete, "%s: %.2f %% of the stacks are complete" % (label, 100 * complete))
     for n, stack in sorted(cut, key=lambda c: -c[0])[:8]:

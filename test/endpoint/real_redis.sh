@@ -5,7 +5,6 @@
 . "$(dirname "$0")/../real.sh"
 tap_need redis-server redis-cli redis-benchmark curl python3
 cd "$tmp" || exit 1
-[ -w "$BUILD" ] || export GOCACHE=$tmp/gocache
 
 port_of_redis=$(free_port)
 redis=(redis-server --port "$port_of_redis" --bind 127.0.0.1 --save '')
@@ -78,7 +77,8 @@ for engine in "${engines[@]}"; do
 	[ "$engine" = perf ] || cp "$tmp/redis" "$tmp/redis.timer"
 done
 
-if command -v go >/dev/null; then
+mkdir -p "${GOCACHE:-$tmp}" 2>/dev/null
+if command -v go >/dev/null && [ -w "${GOCACHE:-$HOME}" ]; then
 	go_says() {
 		go_pprof "$@" "$tmp/redis.timer" 2>&1
 	}
