@@ -8,7 +8,6 @@ tap_need curl python3
 
 touch "$tmp/end"
 same host_fds close
-same host_fds dup
 same host_fds limit
 same host_fds undumpable
 
