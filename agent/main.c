@@ -75,6 +75,12 @@ static void agent_start(uint64_t delay_ns)
 		pa_thread_part_from_agent();
 }
 
+static void agent_stop(void)
+{
+	pa_http_server_stop();
+	pa_warn("the program puts all its threads into a sandbox: no profiles from now on");
+}
+
 static void fork_forget(void)
 {
 	pa_threads_fork_child();
@@ -109,6 +115,7 @@ static int agent_init(char **env)
 		.start = pa_registry_thread_start,
 		.exit = pa_registry_thread_exit,
 		.sandbox = pa_registry_thread_sandbox,
+		.stop = agent_stop,
 	};
 	static const struct pa_fork_events fork_events = {
 		.forget = fork_forget,

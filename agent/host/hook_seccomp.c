@@ -15,10 +15,11 @@
 PA_EXPORT long syscall(long nr, ...);
 PA_EXPORT int prctl(int option, ...);
 
-static bool sets_filter(long nr, long operation)
+/* libseccomp asks with filters at NULL what the kernel can do. */
+static bool sets_filter(long nr, long operation, long filter)
 {
-	return nr == SYS_seccomp &&
-	       (operation == SECCOMP_SET_MODE_STRICT || operation == SECCOMP_SET_MODE_FILTER);
+	return nr == SYS_seccomp && (operation == SECCOMP_SET_MODE_STRICT ||
+				     (operation == SECCOMP_SET_MODE_FILTER && filter));
 }
 
 static bool is_for_all(long operation, long flags)
@@ -35,7 +36,7 @@ __attribute__((used)) static long syscall_slow(long nr, long a, long b, long c, 
 
 	if (!pa_real.syscall)
 		pa_real_init();
-	if (!sets_filter(nr, a) || !pa_threads_active())
+	if (!sets_filter(nr, a, c) || !pa_threads_active())
 		return pa_real.syscall(nr, a, b, c, d, e, f);
 	before = pa_thread_sandbox_enter(is_for_all(a, b));
 	ret = pa_real.syscall(nr, a, b, c, d, e, f);

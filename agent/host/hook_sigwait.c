@@ -27,6 +27,8 @@ static bool shared(const sigset_t *set)
 
 static uint64_t ns_of(const struct timespec *ts)
 {
+	if (ts->tv_sec > (time_t)(INT64_MAX / PA_NS_PER_S) - 1)
+		return INT64_MAX; /* 292 years */
 	return (uint64_t)ts->tv_sec * PA_NS_PER_S + (uint64_t)ts->tv_nsec;
 }
 

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "agent/base/arena.h"
+#include "agent/base/clock.h"
+#include "agent/base/lock.h"
 #include "agent/host/thread_table.h"
 #include "agent/host/tid.h"
 
@@ -209,10 +211,24 @@ static void sandbox(struct pa_thread *t)
 		table.events.sandbox(t);
 }
 
+/* An agent that does not end in time is left to its fate. */
+static void stop_agent(void)
+{
+	static _Atomic uint32_t never;
+	uint64_t until = pa_clock_mono() + 2 * PA_NS_PER_S;
+
+	table.events.stop();
+	while (pa_thread_agents_any() && pa_clock_mono() < until)
+		pa_futex_wait(&never, 0, PA_NS_PER_MS);
+}
+
 bool pa_thread_sandbox_enter(bool all)
 {
 	bool before = self_sandboxed;
 	int saved = errno;
+
+	if (all && !before)
+		stop_agent();
 
 	self_sandboxed = true;
 	if (self_slot)

@@ -60,6 +60,8 @@ struct pa_thread_events {
 	/* It can take no signals from now on: t->sandboxed or t->small_stack is set. On some
 	 * thread. */
 	void (*sandbox)(struct pa_thread *t);
+	/* The agent is to end: a sandbox is about to be put around its threads too. */
+	void (*stop)(void);
 };
 
 /* Sets up the table and the calling (main) thread's slot. From then on new threads announce

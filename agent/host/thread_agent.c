@@ -48,6 +48,19 @@ bool pa_thread_is_agent(pid_t tid)
 	return false;
 }
 
+bool pa_thread_agents_any(void)
+{
+	pid_t pid = getpid();
+
+	for (unsigned i = 0; i < PA_AGENT_THREADS; i++) {
+		pid_t tid = atomic_load(&tids[i]);
+
+		if (atomic_load(&jobs[i].taken) || (tid && pa_sys(SYS_tgkill, pid, tid, 0) == 0))
+			return true;
+	}
+	return false;
+}
+
 uint64_t pa_thread_agents_cpu(void)
 {
 	uint64_t sum = 0, ns;

@@ -64,10 +64,17 @@ static void wait_for_last(void)
 		pa_futex_wait(&never, 0, 5 * PA_NS_PER_MS);
 }
 
-static void watch(void *arg PA_UNUSED)
+static void end_by_libc(void)
 {
 	pthread_t thread;
 
+	/* Handlers of atexit may need more stack than our threads have. */
+	if (pa_real.pthread_create(&thread, NULL, end_process, NULL))
+		end_process(NULL);
+}
+
+static void watch(void *arg PA_UNUSED)
+{
 	for (;;) {
 		wait_for_last();
 		if (!atomic_load(&alive))
@@ -76,9 +83,7 @@ static void watch(void *arg PA_UNUSED)
 		if (atomic_load(&alive) || atomic_exchange(&watched, true))
 			return;
 	}
-	/* Handlers of atexit may need more stack than our threads have. */
-	if (pa_real.pthread_create(&thread, NULL, end_process, NULL))
-		end_process(NULL);
+	end_by_libc();
 }
 
 /* What the main thread gave to exit(2): last field of its line, proc(5), Linux 3.5. */
@@ -110,16 +115,21 @@ void pa_threads_check_end(void)
 		others_outlived_main = true;
 		return;
 	}
-	/* Those that end through libc are announced first, and the others here take care. */
-	if (!atomic_load(&alive))
+	/* Those that end through libc are announced first. */
+	if (!atomic_load(&alive)) {
+		if (!atomic_exchange(&watched, true))
+			end_by_libc();
 		return;
+	}
 	/* The last thread's status is that of the process (Linux 5.17). libc's threads give 0. */
 	pa_sys(SYS_exit_group, others_outlived_main ? 0 : main_status());
 }
 
 void pa_thread_alive_add(int n)
 {
-	if (atomic_fetch_add(&alive, n) + n > 0 || atomic_exchange(&watched, true))
+	/* From a sandbox no thread can be made: pa_threads_check_end sees to it. */
+	if (atomic_fetch_add(&alive, n) + n > 0 || pa_thread_sandboxed() ||
+	    atomic_exchange(&watched, true))
 		return;
 	if (pa_thread_spawn_agent("profagent-end", watch, NULL))
 		atomic_store(&watched, false);

@@ -35,6 +35,9 @@ bool pa_thread_any_task(bool (*test)(pid_t tid, void *arg), void *arg);
 void pa_thread_alive_add(int n);
 
 void pa_thread_end_fork_child(int alive);
+/* Whether one of the agent's threads is there still, or about to be. Any thread. */
+bool pa_thread_agents_any(void);
+
 void pa_thread_scan_fork_child(void);
 void pa_thread_agent_fork_child(void);
 

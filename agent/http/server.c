@@ -265,6 +265,7 @@ static void shut_down(void)
 	bool busy = true;
 
 	pa_listener_close(&listener);
+	pa_pool_leave();
 	for (size_t i = 0; i < CONNS_ALL; i++) {
 		struct pa_http_conn *c = &conns[i];
 

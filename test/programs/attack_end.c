@@ -40,7 +40,7 @@ static void at_exit(void)
 }
 
 /* Only what a process needs that forks; anything else kills it. */
-static void sandbox(void)
+static void sandbox(unsigned flags)
 {
 	static const int allowed[] = {
 		SYS_write,           SYS_exit,          SYS_clone,     SYS_wait4,
@@ -58,7 +58,7 @@ static void sandbox(void)
 	code[COUNT + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
 	code[COUNT + 2] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program))
+	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program))
 		exit(4);
 }
 
@@ -67,7 +67,7 @@ static void sandboxed_fork(void)
 	int status = -1;
 	pid_t child;
 
-	sandbox();
+	sandbox(0);
 	child = fork();
 	if (!child) {
 		host_burn(400); /* the agent of a child would begin in this time */
@@ -78,6 +78,25 @@ static void sandboxed_fork(void)
 	    WEXITSTATUS(status) == 5)
 		write(1, "child as it should\n", 19);
 	leave(6);
+}
+
+static void sandbox_for_all(void)
+{
+	sandbox(SECCOMP_FILTER_FLAG_TSYNC);
+	host_burn(1500); /* the agent's threads would do something in this time */
+	write(1, "alive\n", 6);
+	leave(6);
+}
+
+/* As libseccomp finds out what there is, with no filter at all. */
+static void ask_for_sandbox(void)
+{
+	long ret = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, NULL);
+
+	printf("TSYNC is known: %d\n", ret == -1 && errno == EFAULT);
+	fflush(stdout);
+	host_burn(2500);
+	_exit(0);
 }
 
 int main(int argc, char **argv)
@@ -93,5 +112,9 @@ int main(int argc, char **argv)
 		with_thread();
 	if (!strcmp(how, "sandbox-fork"))
 		sandboxed_fork();
+	if (!strcmp(how, "sandbox-all"))
+		sandbox_for_all();
+	if (!strcmp(how, "sandbox-asked"))
+		ask_for_sandbox();
 	return 2;
 }

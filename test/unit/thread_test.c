@@ -20,7 +20,7 @@
 /* More than an agent thread's stack is large: libc takes it from every stack. */
 static __thread char much_tls[600 << 10];
 
-static _Atomic int starts, exits, sandboxes;
+static _Atomic int starts, exits, sandboxes, stops;
 static _Atomic pid_t start_tid, exit_tid;
 
 static pid_t own_tid(void)
@@ -45,6 +45,11 @@ static void on_sandbox(struct pa_thread *t)
 {
 	(void)t;
 	sandboxes++;
+}
+
+static void on_stop(void)
+{
+	stops++;
 }
 
 static struct pa_thread *slot_of(pid_t tid)
@@ -347,6 +352,10 @@ static void test_sandbox(void)
 	ok(pa_thread_sandboxed(), "fails: still in the sandbox");
 	pa_thread_sandbox_failed(false);
 	ok(!pa_thread_sandboxed() && !slot_of(getpid())->sandboxed, "the first one failed too");
+	is_int(stops, 0, "the agent goes on beside sandboxes of single threads");
+	ok(!pa_thread_sandbox_enter(true), "one for all threads");
+	is_int(stops, 1, "ends it");
+	pa_thread_sandbox_failed(false);
 }
 
 static int child(const struct job *other)
@@ -430,7 +439,7 @@ static void test_end(void)
 
 int main(void)
 {
-	static const struct pa_thread_events events = {on_start, on_exit_, on_sandbox};
+	static const struct pa_thread_events events = {on_start, on_exit_, on_sandbox, on_stop};
 
 	pa_real_init();
 	is_int(pa_threads_init(&events), 0, "the table is set up");
