@@ -26,6 +26,7 @@ struct pa_http_patience pa_http_patience = {
 	.idle = 60 * PA_NS_PER_S,
 	.queue = 5 * PA_NS_PER_S,
 	.write = 30 * PA_NS_PER_S,
+	.crowd = PA_NS_PER_S,
 	.linger = 500 * PA_NS_PER_MS,
 	.worker = 5 * PA_NS_PER_S,
 };

@@ -28,6 +28,7 @@ struct pa_http_patience {
 	uint64_t idle;
 	uint64_t queue;  /* waiting for a worker */
 	uint64_t write;  /* for each 16 KiB that the client takes */
+	uint64_t crowd;  /* the same while others wait for a worker */
 	uint64_t linger; /* as Go's rstAvoidanceDelay */
 	uint64_t worker; /* idle until it leaves */
 };
@@ -151,6 +152,10 @@ void pa_conn_linger(struct pa_http_conn *c);
 /* Workers (worker.c). */
 /* `wake` is called when a connection comes back. */
 void pa_pool_start(pa_spawn_fn spawn, void (*wake)(void));
+/* Whether every worker is busy and somebody waits for one. Any thread. */
+bool pa_pool_crowded(void);
+/* Workers go as soon as they have nothing to do; until pa_pool_start. */
+void pa_pool_leave(void);
 /* Hands a complete request over. False: there is no worker and none could be started. */
 bool pa_pool_submit(struct pa_http_conn *c);
 /* Takes a connection back that no worker has begun with; false: too late. */

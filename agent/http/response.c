@@ -16,18 +16,22 @@
 #define BODY_SIZE  (sizeof(((struct pa_resp_buf *)0)->body) - CHUNK_ROOM - 8)
 #define HEAD_ROOM  512 /* kept free for the lines that finish the head */
 
-/* Sleeps until the client takes more, at most a second, so that stopping and a descriptor that is
- * no longer ours show. False: it will not. */
-static bool wait_writable(struct pa_http_conn *c, uint64_t deadline)
+#define LOOK_MS 200
+
+/* Sleeps until the client takes more, which it has been expected to do since `begin`, or a moment,
+ * so that stopping, a crowd and a descriptor that is no longer ours show. False: it will not. */
+static bool wait_writable(struct pa_http_conn *c, uint64_t begin)
 {
 	static _Atomic uint32_t nobody_wakes;
 	struct pollfd p = {.fd = c->sock.fd, .events = POLLOUT};
 	uint64_t now = pa_clock_mono();
+	uint64_t deadline =
+		begin + (pa_pool_crowded() ? pa_http_patience.crowd : pa_http_patience.write);
 	int n;
 
 	if (now >= deadline || atomic_load_explicit(&pa_http_stopping, memory_order_relaxed))
 		return false;
-	n = poll(&p, 1, (int)PA_MIN((deadline - now) / PA_NS_PER_MS + 1, 1000));
+	n = poll(&p, 1, (int)PA_MIN((deadline - now) / PA_NS_PER_MS + 1, LOOK_MS));
 	if (n < 0 && errno != EINTR) /* RLIMIT_NOFILE is 0 */
 		pa_futex_wait(&nobody_wakes, 0, 10 * PA_NS_PER_MS);
 	return n <= 0 || !(p.revents & (POLLERR | POLLNVAL));
@@ -54,7 +58,7 @@ static void advance(struct msghdr *m, size_t n)
 int pa_http_send(struct pa_http_conn *c, struct iovec *iov, int count)
 {
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = (size_t)count};
-	uint64_t deadline = pa_clock_mono() + pa_http_patience.write;
+	uint64_t begin = pa_clock_mono();
 
 	while (m.msg_iovlen) {
 		ssize_t n;
@@ -69,7 +73,7 @@ int pa_http_send(struct pa_http_conn *c, struct iovec *iov, int count)
 		n = sendmsg(c->sock.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n >= 0)
 			advance(&m, (size_t)n);
-		else if (errno == EAGAIN && !wait_writable(c, deadline))
+		else if (errno == EAGAIN && !wait_writable(c, begin))
 			return -EPIPE;
 		else if (errno != EAGAIN && errno != EINTR)
 			return -errno;

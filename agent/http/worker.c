@@ -21,6 +21,7 @@ static struct {
 	unsigned queued, idle, count;
 	struct worker workers[PA_HTTP_WORKERS];
 	_Atomic uint32_t signal; /* futex: grows with each submission */
+	bool leaving;            /* who is idle leaves at once */
 	pa_spawn_fn spawn;
 	void (*wake)(void);
 } pool;
@@ -29,6 +30,26 @@ void pa_pool_start(pa_spawn_fn spawn, void (*wake)(void))
 {
 	pool.spawn = spawn;
 	pool.wake = wake;
+	pool.leaving = false;
+}
+
+bool pa_pool_crowded(void)
+{
+	bool crowded;
+
+	pa_lock(&pool.lock);
+	crowded = pool.count == PA_HTTP_WORKERS && pool.queued > pool.idle;
+	pa_unlock(&pool.lock);
+	return crowded;
+}
+
+void pa_pool_leave(void)
+{
+	pa_lock(&pool.lock);
+	pool.leaving = true;
+	atomic_fetch_add_explicit(&pool.signal, 1, memory_order_relaxed);
+	pa_unlock(&pool.lock);
+	pa_futex_wake(&pool.signal, PA_HTTP_WORKERS);
 }
 
 static struct pa_http_conn *pop_locked(void)
@@ -67,7 +88,7 @@ static struct pa_http_conn *take(struct worker *w)
 		uint32_t seen = atomic_load_explicit(&pool.signal, memory_order_relaxed);
 
 		now = pa_clock_mono();
-		if (now >= until) {
+		if (now >= until || pool.leaving) {
 			retire_locked(w);
 			break;
 		}

@@ -551,6 +551,26 @@ static void check_busy(void)
 	pa_http_patience.queue = 5 * PA_NS_PER_S;
 }
 
+/* Clients that take nothing must not keep the others waiting. */
+static void check_readers(void)
+{
+	struct pa_http_patience usual = pa_http_patience;
+	int fds[PA_HTTP_WORKERS], fd;
+
+	pa_http_patience.crowd = 100 * PA_NS_PER_MS;
+	for (int i = 0; i < PA_HTTP_WORKERS; i++) {
+		fds[i] = dial_buffer(4096);
+		say(fds[i], GET("/body?n=50000000"));
+	}
+	fd = dial();
+	say(fd, GET("/echo?crowd"));
+	ok(hear_until(fd, "0 crowd "), "who waits gets the worker of one that reads nothing");
+	close(fd);
+	for (int i = 0; i < PA_HTTP_WORKERS; i++)
+		close(fds[i]);
+	pa_http_patience = usual;
+}
+
 static void check_patience(void)
 {
 	struct pa_http_patience usual = pa_http_patience;
@@ -898,6 +918,7 @@ int main(void)
 	check_crowd();
 	check_busy();
 	check_patience();
+	check_readers();
 	check_long();
 	check_closefrom(dir);
 	check_fork();
