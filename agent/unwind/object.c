@@ -120,10 +120,39 @@ static bool code_is_mapped(const struct pa_map *maps, size_t count, const struct
 	return false;
 }
 
-/* The first page of an object, or what is mapped of it. */
-static ssize_t read_header(uint64_t start, uint8_t *page)
+ssize_t pa_object_header(uint64_t start, uint64_t phdrs, uint8_t *ret_bytes)
 {
-	return pa_peek(start, page, PA_ARCH_PAGE);
+	ssize_t len = pa_peek(start, ret_bytes, PA_ARCH_PAGE);
+	Elf64_Ehdr eh;
+	size_t size;
+
+	if (len < 0 || !phdrs || !pa_ehdr_get(ret_bytes, (size_t)len, &eh))
+		return len;
+	size = eh.e_phnum * sizeof(Elf64_Phdr);
+	if (size > PA_OBJECT_HEADER_MAX - PA_ARCH_PAGE ||
+	    pa_peek_all(phdrs, ret_bytes + PA_ARCH_PAGE, size))
+		return len;
+	memset(ret_bytes + len, 0, PA_ARCH_PAGE - (size_t)len);
+	eh.e_phoff = PA_ARCH_PAGE;
+	memcpy(ret_bytes, &eh, sizeof(eh));
+	return (ssize_t)(PA_ARCH_PAGE + size);
+}
+
+/* Where the program headers of the file mapped at maps[i] are, when not in its first page: BOLT
+ * writes them into a segment of its own behind all others. 0: nowhere. */
+static uint64_t find_phdrs(const struct pa_map *maps, size_t count, size_t i, const uint8_t *page,
+			   size_t len)
+{
+	Elf64_Ehdr eh;
+
+	if (!pa_ehdr_get(page, len, &eh))
+		return 0;
+	for (const struct pa_map *m = &maps[i]; m < maps + count; m++) {
+		if (m->inode == maps[i].inode && m->dev == maps[i].dev && m->read &&
+		    eh.e_phoff >= m->offset && eh.e_phoff - m->offset < m->end - m->start)
+			return m->start + (eh.e_phoff - m->offset);
+	}
+	return 0;
 }
 
 /* Offset in the page of the build id among the notes at [at, end), 0 when it is not there. */
@@ -157,6 +186,7 @@ static size_t find_build_id(const uint8_t *page, size_t len)
 
 	if (!pa_phdrs_open(&elf, page, len))
 		return 0;
+	len = PA_MIN(len, PA_ARCH_PAGE);
 	for (unsigned i = 0; !at && pa_phdr_get(&elf, i, &ph); i++)
 		if (ph.p_type == PT_NOTE && ph.p_offset < len && ph.p_filesz <= len - ph.p_offset)
 			at = build_id_in(page, ph.p_offset, ph.p_offset + ph.p_filesz);
@@ -189,24 +219,31 @@ static void ask_loader(struct pa_object *o)
 
 int pa_object_read(const struct pa_map *maps, size_t count, size_t i, struct pa_object *ret)
 {
-	uint8_t page[PA_ARCH_PAGE];
+	uint8_t header[PA_OBJECT_HEADER_MAX];
 	struct pa_object o = {.dev = maps[i].dev, .inode = maps[i].inode};
 	ssize_t len;
 	int err;
 
 	if (maps[i].offset || !maps[i].read)
 		return -ENOEXEC;
-	len = read_header(maps[i].start, page);
+	len = pa_object_header(maps[i].start, 0, header);
 	if (len < 0)
 		return (int)len;
-	err = pa_object_layout(page, (size_t)len, maps[i].start, &o);
+	err = pa_object_layout(header, (size_t)len, maps[i].start, &o);
+	if (err) {
+		o.phdrs = find_phdrs(maps, count, i, header, (size_t)len);
+		len = o.phdrs ? pa_object_header(maps[i].start, o.phdrs, header) : -ENOEXEC;
+		if (len < 0)
+			return (int)len;
+		err = pa_object_layout(header, (size_t)len, maps[i].start, &o);
+	}
 	if (err)
 		return err;
 	if (!code_is_mapped(maps, count, &maps[i], &o))
 		return -ENOEXEC;
 	o.header = maps[i].start;
-	o.header_hash = pa_hash_bytes(page, (size_t)len);
-	choose_probe(&o, page, (size_t)len);
+	o.header_hash = pa_hash_bytes(header, (size_t)len);
+	choose_probe(&o, header, (size_t)len);
 	ask_loader(&o);
 	*ret = o;
 	return 0;
@@ -225,7 +262,7 @@ bool pa_object_bare(struct pa_object *o)
 		return false;
 	/* An object that came or went while it was looked at is none without headers. */
 	start = o->loader.map_start & ~(PA_ARCH_PAGE - 1);
-	len = read_header(start, page);
+	len = pa_peek(start, page, sizeof(page));
 	if (len > 0 && !pa_object_layout(page, (size_t)len, start, &whole))
 		return false;
 	now = pa_object_loader(o->lo);
@@ -241,11 +278,11 @@ bool pa_object_same(const struct pa_object *a, const struct pa_object *b)
 
 bool pa_object_still(const struct pa_object *o)
 {
-	uint8_t page[PA_ARCH_PAGE];
+	uint8_t header[PA_OBJECT_HEADER_MAX];
 	ssize_t len;
 
 	if (!pa_object_present(o, o->code_lo))
 		return false;
-	len = read_header(o->header, page);
-	return len > 0 && pa_hash_bytes(page, (size_t)len) == o->header_hash;
+	len = pa_object_header(o->header, o->phdrs, header);
+	return len > 0 && pa_hash_bytes(header, (size_t)len) == o->header_hash;
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "agent/base/compiler.h"
 
@@ -25,6 +26,7 @@ struct pa_object {
 	uint64_t lo, hi;           /* addresses of all its segments, hi exclusive */
 	uint64_t code_lo, code_hi; /* of the executable ones */
 	uint64_t header;           /* address of the ELF header */
+	uint64_t phdrs;            /* of the program headers, 0: in the first page as usual */
 	uint64_t bias;             /* address - p_vaddr */
 	uint64_t eh_frame_hdr;     /* address, 0: has none */
 	uint64_t eh_frame_hdr_len;
@@ -64,6 +66,13 @@ static inline bool pa_object_is(const struct pa_object *o, const struct pa_loade
 	return now->link_map == was->link_map && now->eh_frame_hdr == was->eh_frame_hdr &&
 	       (o->split || (now->map_start == was->map_start && now->map_end == was->map_end));
 }
+
+/* Room for the first page of an object and program headers that are not in it. */
+#define PA_OBJECT_HEADER_MAX (4096 + 64 * 56)
+
+/* Copies the first page of an object, or what is mapped of it. Program headers that are elsewhere,
+ * at `phdrs`, follow, and the copy's ELF header says so. Returns the length or -EFAULT. */
+ssize_t pa_object_header(uint64_t start, uint64_t phdrs, uint8_t *ret_bytes) PA_CHECKED;
 
 /* Layout from the first `len` bytes of an object whose first mapping is at `start`; the program
  * headers must be among them. Leaves dev, inode, header_hash and loader alone. 0 or -ENOEXEC. */

@@ -36,12 +36,12 @@ int pa_object_eh_frame(const uint8_t *hdr, size_t len, uint64_t hdr_addr, uint64
 /* End of what the file holds of the segment around addr, 0 when there is none. */
 static uint64_t segment_end(const struct pa_object *o, uint64_t addr)
 {
-	uint8_t page[PA_ARCH_PAGE];
-	ssize_t len = pa_peek(o->header, page, sizeof(page));
+	uint8_t header[PA_OBJECT_HEADER_MAX];
+	ssize_t len = pa_object_header(o->header, o->phdrs, header);
 	struct pa_phdrs elf;
 	Elf64_Phdr ph;
 
-	if (len <= 0 || !pa_phdrs_open(&elf, page, (size_t)len))
+	if (len <= 0 || !pa_phdrs_open(&elf, header, (size_t)len))
 		return 0;
 	for (unsigned i = 0; pa_phdr_get(&elf, i, &ph); i++) {
 		uint64_t start = ph.p_vaddr + o->bias;

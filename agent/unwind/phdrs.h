@@ -16,19 +16,25 @@ struct pa_phdrs {
 	unsigned count;
 };
 
-/* False when this is no ELF file of our kind or its program headers lie behind the bytes at hand
- * (no linker puts them there). */
+/* The ELF header; false when this is no ELF file of our kind. */
+static inline bool pa_ehdr_get(const uint8_t *image, size_t len, Elf64_Ehdr *ret)
+{
+	if (len < sizeof(*ret))
+		return false;
+	memcpy(ret, image, sizeof(*ret));
+	return !memcmp(ret->e_ident, ELFMAG, SELFMAG) && ret->e_ident[EI_CLASS] == ELFCLASS64 &&
+	       ret->e_ident[EI_DATA] == ELFDATA2LSB && ret->e_machine == PA_ARCH_ELF_MACHINE &&
+	       (ret->e_type == ET_EXEC || ret->e_type == ET_DYN) &&
+	       ret->e_phentsize == sizeof(Elf64_Phdr);
+}
+
+/* False also when the program headers lie behind the bytes at hand. */
 static inline bool pa_phdrs_open(struct pa_phdrs *e, const uint8_t *image, size_t len)
 {
 	Elf64_Ehdr eh;
 
-	if (len < sizeof(eh))
-		return false;
-	memcpy(&eh, image, sizeof(eh));
-	if (memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 || eh.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    eh.e_ident[EI_DATA] != ELFDATA2LSB || eh.e_machine != PA_ARCH_ELF_MACHINE ||
-	    (eh.e_type != ET_EXEC && eh.e_type != ET_DYN) || eh.e_phentsize != sizeof(Elf64_Phdr) ||
-	    eh.e_phoff > len || eh.e_phnum * sizeof(Elf64_Phdr) > len - eh.e_phoff)
+	if (!pa_ehdr_get(image, len, &eh) || eh.e_phoff > len ||
+	    eh.e_phnum * sizeof(Elf64_Phdr) > len - eh.e_phoff)
 		return false;
 	e->phdrs = image + eh.e_phoff;
 	e->count = eh.e_phnum;
