@@ -75,8 +75,7 @@ static void put_symbol(struct pa_sink *out, struct pa_symbols *symbols, uint64_t
 {
 	struct pa_symbol found;
 
-	pa_symbols_resolve(symbols, addr, &found);
-	if (!found.known)
+	if (!pa_symbols_name(symbols, addr, &found))
 		return;
 	pa_sink_printf(out, "0x%llx ", (unsigned long long)addr);
 	put_name(out, found.name);

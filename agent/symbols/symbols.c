@@ -185,7 +185,7 @@ static const struct pa_region *region_of(struct pa_symbols *s, uint64_t addr)
 	return s->last;
 }
 
-void pa_symbols_resolve(struct pa_symbols *s, uint64_t addr, struct pa_symbol *ret)
+bool pa_symbols_name(struct pa_symbols *s, uint64_t addr, struct pa_symbol *ret)
 {
 	const struct pa_region *region = region_of(s, addr);
 
@@ -201,18 +201,24 @@ void pa_symbols_resolve(struct pa_symbols *s, uint64_t addr, struct pa_symbol *r
 			ret->system_name = name->system_name;
 			ret->start = name->vaddr + s->images[region->image].bias;
 			ret->known = true;
-			return;
+			return true;
 		}
 		if (image->shown.file[0] == '[') { /* [vdso], [vsyscall]: all the name there is */
 			set_name(ret, s->shown[region->image].file);
-			return;
+			return true;
 		}
 		ret->start = pa_image_function(&s->images[region->image], addr, &s->reader);
 	} else if (pa_symbols_is_kernel(addr)) {
 		resolve_kernel(s, addr, ret);
-		return;
+		return true;
 	}
-	ret->name = ret->system_name = hex_name(s, addr);
+	return false;
+}
+
+void pa_symbols_resolve(struct pa_symbols *s, uint64_t addr, struct pa_symbol *ret)
+{
+	if (!pa_symbols_name(s, addr, ret))
+		ret->name = ret->system_name = hex_name(s, addr);
 }
 
 /* From the linker: the first byte of this object, and the end of its code. */

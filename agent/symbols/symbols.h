@@ -42,6 +42,10 @@ const struct pa_mapping *pa_symbols_mappings(const struct pa_symbols *s, size_t 
 /* Names the function that contains addr. Strings are valid until close. Agent thread only. */
 void pa_symbols_resolve(struct pa_symbols *s, uint64_t addr, struct pa_symbol *ret);
 
+/* The same for those who have no use for the text of an address without a name: false then, and
+ * the names are NULL. Takes no memory for such ones. Agent thread only. */
+bool pa_symbols_name(struct pa_symbols *s, uint64_t addr, struct pa_symbol *ret);
+
 /* True for addresses in the kernel's half. */
 static inline bool pa_symbols_is_kernel(uint64_t addr)
 {

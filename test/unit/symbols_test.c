@@ -365,6 +365,23 @@ static int count_fds(void)
 	return n;
 }
 
+/* Whoever asks for many of these must not eat up the budget. */
+static void test_nameless(void)
+{
+	struct pa_symbols *s = open_view();
+	const size_t used = pa_mem_used();
+	struct pa_symbol sym;
+	unsigned named = 0;
+
+	for (uint64_t addr = 1; addr < 100000; addr++)
+		named += pa_symbols_name(s, addr, &sym);
+	is_int(named, 0, "addresses below all code have no names");
+	is_int(pa_mem_used(), used, "and take no memory");
+	ok(pa_symbols_name(s, (uintptr_t)&local_function, &sym) && sym.known && sym.name,
+	   "one that has a name gets it");
+	pa_symbols_close(s);
+}
+
 int main(void)
 {
 	const int fds = count_fds();
@@ -384,6 +401,7 @@ int main(void)
 	test_unloaded();
 	test_threads();
 	test_fork();
+	test_nameless();
 	test_memory();
 	test_kernel();
 	is_int(count_fds(), fds, "no descriptor is left open");
