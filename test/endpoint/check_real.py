@@ -33,6 +33,7 @@ CLONE_SIZE = 64  # from the system call to the call of the thread's routine
 CLONES = [b"\xb8\xb3\x01\x00\x00\x0f\x05", b"\xb8\x38\x00\x00\x00\x0f\x05"]
 # A virtual machine whose host is busy loses timer interrupts; what they missed is shown as such.
 PSEUDO = 0.15
+DEPTH = 256  # PA_STACK_DEPTH
 # Signal handlers were not called by what they interrupted.
 CALLERS = 0.998
 
@@ -185,11 +186,10 @@ def main():
         print("#   %d x %s" % (n, shown(stack)))
 
     # Recursion beyond the depth limit (gcc's garbage collector) says so in its outermost frame.
-    deep = sum(n for n, s in stacks if s[-1]["name"] == "[stack truncated]")
+    deep = [s for _, s in stacks if s[-1]["name"] == "[stack truncated]" and len(s) == DEPTH + 1]
     if deep:
-        print("#   %d stacks are deeper than the limit" % deep)
-    cut = [(n, s) for n, s in stacks
-           if not code.is_root(s[-1]["address"]) and s[-1]["name"] != "[stack truncated]"]
+        print("#   %d stacks are deeper than the limit" % len(deep))
+    cut = [(n, s) for n, s in stacks if not code.is_root(s[-1]["address"]) and s not in deep]
     complete = 1 - sum(n for n, _ in cut) / count
     check(complete >= args.complete, "%s: %.2f %% of the stacks are complete" % (label, 100 * complete))
     for n, stack in sorted(cut, key=lambda c: -c[0])[:8]:

@@ -27,6 +27,8 @@ json.dump(p, open(sys.argv[2], "w"))' "$tmp/good.json" "$tmp/bad.json"
 ok "a good one passes" checks --names='^leaf_a$' --stack=';main;.*_start$' "$tmp/good.json"
 refuses "stacks that end early" '% of the stacks are complete' '
 for s in samples[:1 + len(samples) // 50]: s["stack"].pop()'
+refuses "stacks that are said to be deep" '% of the stacks are complete' '
+for s in samples[:1 + len(samples) // 50]: s["stack"][-1].update(name="[stack truncated]", address=1)'
 refuses "callers that called nothing" 'callers stand behind a call' '
 for s in samples:
   for f in s["stack"][2:3]: f["address"] -= 9'
