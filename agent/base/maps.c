@@ -165,6 +165,8 @@ int pa_maps_read(struct pa_arena *a, struct pa_map **ret_maps, size_t *ret_count
 	r = pa_file_read("/proc/thread-self/maps", MAX_TEXT, &text, &cap, &len);
 	if (r == -ENOENT) /* before Linux 3.17 */
 		r = pa_file_read("/proc/self/maps", MAX_TEXT, &text, &cap, &len);
+	if (r == -ENOENT || r == -EACCES)
+		return pa_maps_of_loader(a, ret_maps, ret_count);
 	if (r < 0)
 		return r;
 	r = pa_maps_parse(text, len, a, ret_maps, ret_count);

@@ -25,7 +25,13 @@ struct pa_map {
 int pa_maps_parse(const char *text, size_t len, struct pa_arena *a, struct pa_map **ret_maps,
 		  size_t *ret_count) PA_CHECKED;
 
-/* Reads and parses /proc/self/maps. Agent thread only. */
+/* Reads and parses /proc/self/maps, or asks the dynamic loader where there is no such file. Agent
+ * thread only. */
 int pa_maps_read(struct pa_arena *a, struct pa_map **ret_maps, size_t *ret_count) PA_CHECKED;
+
+/* The segments of the objects that the dynamic loader knows, as far as they can be read: files by the
+ * names that they were opened with, without telling which file that was (dev is of no device). 0 or
+ * -ENOMEM. Agent thread only. */
+int pa_maps_of_loader(struct pa_arena *a, struct pa_map **ret_maps, size_t *ret_count) PA_CHECKED;
 
 #endif
