@@ -11,10 +11,35 @@
 #include "agent/core/self.h"
 #include "collectors/cpu.h"
 
+#define LOOK_NS (50 * PA_NS_PER_MS) /* between updates on suspicion */
+
 static _Atomic bool busy;
 static const struct pa_cpu_engine *_Atomic engine = &pa_cpu_timer; /* set once, at start */
 
-void pa_cpu_add(struct pa_cpu_build *b, const uint64_t *frames, int count, enum pa_walk_end end,
+/* A walk that begins or ends in code that nobody has told about: it may be there for a short time
+ * only, so this is not left to the update that is made every second. */
+static void look_around(struct pa_cpu_build *b, const uint64_t *frames, int count)
+{
+	uint64_t now;
+
+	if (!count || !(pa_unwind_unseen(frames[0]) || pa_unwind_unseen(frames[count - 1])))
+		return;
+	now = pa_clock_mono();
+	if (now < b->next_look)
+		return;
+	if (pa_unwind_update())
+		pa_debug("unwind tables not complete");
+	/* A broken walk may end in what is no code at all. */
+	if (pa_unwind_unseen(frames[0]) || pa_unwind_unseen(frames[count - 1]))
+		b->look_gap = PA_MIN(2 * b->look_gap, PA_NS_PER_S);
+	else
+		b->look_gap = 0;
+	b->look_gap = PA_MAX(b->look_gap, LOOK_NS);
+	b->next_look = now + b->look_gap;
+}
+
+/* The frames are canonical. */
+static void add(struct pa_cpu_build *b, uint64_t *frames, int count, enum pa_walk_end end,
 		uint64_t weight)
 {
 	int64_t values[2] = {(int64_t)weight, (int64_t)(weight * b->period_ns)};
@@ -24,16 +49,21 @@ void pa_cpu_add(struct pa_cpu_build *b, const uint64_t *frames, int count, enum 
 		pa_self_add(PA_SELF_cpu_stacks_truncated, weight);
 	else if (end != PA_WALK_COMPLETE)
 		pa_self_add(PA_SELF_cpu_stacks_broken, weight);
-	if (end == PA_WALK_TRUNCATED) {
-		uint64_t rooted[PA_STACK_DEPTH + 1];
-
-		count = PA_MIN(count, PA_STACK_DEPTH);
-		memcpy(rooted, frames, (size_t)count * sizeof(*frames));
-		rooted[count] = PA_PSEUDO_FRAME(PA_PSEUDO_TRUNCATED);
-		pa_profile_add(b->profile, rooted, (size_t)count + 1, values);
-		return;
-	}
+	if (end == PA_WALK_TRUNCATED)
+		frames[count++] = PA_PSEUDO_FRAME(PA_PSEUDO_TRUNCATED);
 	pa_profile_add(b->profile, frames, (size_t)count, values);
+}
+
+void pa_cpu_add(struct pa_cpu_build *b, const uint64_t *frames, int count, uint32_t generation,
+		enum pa_walk_end end, uint64_t weight)
+{
+	uint64_t stack[PA_STACK_DEPTH + 1];
+
+	count = PA_MIN(count, PA_STACK_DEPTH);
+	memcpy(stack, frames, (size_t)count * sizeof(*frames));
+	look_around(b, frames, count);
+	pa_modules_frames(stack, (size_t)count, generation);
+	add(b, stack, count, end, weight);
 }
 
 void pa_cpu_add_pseudo(struct pa_cpu_build *b, enum pa_pseudo what, uint64_t start_routine,
@@ -42,26 +72,37 @@ void pa_cpu_add_pseudo(struct pa_cpu_build *b, enum pa_pseudo what, uint64_t sta
 	uint64_t frames[2] = {PA_PSEUDO_FRAME(what), start_routine};
 	int64_t values[2] = {(int64_t)weight, (int64_t)(weight * b->period_ns)};
 
-	if (weight)
-		pa_profile_add(b->profile, frames, start_routine ? 2 : 1, values);
+	if (!weight)
+		return;
+	pa_modules_frames(&frames[1], 1, PA_MODULES_NOW);
+	pa_profile_add(b->profile, frames, start_routine ? 2 : 1, values);
 }
 
 void pa_cpu_add_copy(struct pa_cpu_build *b, const struct pa_regs *regs,
 		     const struct pa_stack_view *copy, const uint64_t *kernel, int kernel_count,
-		     uint64_t weight)
+		     uint32_t since, uint64_t weight)
 {
-	uint64_t frames[PA_STACK_DEPTH];
+	uint64_t frames[PA_STACK_DEPTH + 1];
 	enum pa_walk_end end;
 	const int k = PA_MIN(kernel_count, PA_STACK_DEPTH / 2), room = PA_STACK_DEPTH - k;
+	uint32_t generation;
 	int n;
 
 	if (k)
 		memcpy(frames, kernel, (size_t)k * sizeof(*frames));
-	n = pa_unwind_walk_copy(regs, copy, frames + k, room, &end);
+	n = pa_unwind_walk_copy(regs, copy, frames + k, room, &end, &generation);
 	if (end == PA_WALK_NO_TABLE && !pa_unwind_update())
-		n = pa_unwind_walk_copy(regs, copy, frames + k, room, &end);
+		n = pa_unwind_walk_copy(regs, copy, frames + k, room, &end, &generation);
+	look_around(b, frames + k, n);
+	if (since == PA_MODULES_NOW)
+		since = generation;
+	if (!pa_modules_frames_since(frames + k, (size_t)n, since, generation)) {
+		frames[k] = PA_PSEUDO_FRAME(PA_PSEUDO_NO_STACK);
+		n = 1;
+		end = PA_WALK_BROKEN;
+	}
 	pa_self_add(PA_SELF_cpu_samples_deferred, weight);
-	pa_cpu_add(b, frames, k + n, end, weight);
+	add(b, frames, k + n, end, weight);
 }
 
 static int start(void)

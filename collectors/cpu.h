@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "agent/base/compiler.h"
+#include "agent/base/modules.h"
 #include "agent/base/ring.h"
 #include "agent/core/profile.h"
 #include "agent/unwind/unwind.h"
@@ -21,21 +22,24 @@ struct pa_cpu_build {
 	struct pa_profile *profile;
 	uint64_t period_ns;
 	uint32_t hz;
+	/* For objects that nobody tells about: not before this time, and how long it is between two. */
+	uint64_t next_look, look_gap;
 };
 
-/* Adds weight periods of CPU time to a stack; end says how its walk ended. */
-void pa_cpu_add(struct pa_cpu_build *b, const uint64_t *frames, int count, enum pa_walk_end end,
-		uint64_t weight);
+/* Adds weight periods of CPU time to a stack; generation and end are what its walk returned. */
+void pa_cpu_add(struct pa_cpu_build *b, const uint64_t *frames, int count, uint32_t generation,
+		enum pa_walk_end end, uint64_t weight);
 
 /* Adds a pseudo frame, under a thread's start routine where that is known (0: not). */
 void pa_cpu_add_pseudo(struct pa_cpu_build *b, enum pa_pseudo what, uint64_t start_routine,
 		       uint64_t weight);
 
 /* Walks a copied stack, bringing the unwinder's tables up to date first, and adds it. kernel
- * frames (leaf first) go in front. */
+ * frames (leaf first) go in front. since: a generation that was in force when it was copied, or
+ * before; PA_MODULES_NOW when it is known to be of a later one. */
 void pa_cpu_add_copy(struct pa_cpu_build *b, const struct pa_regs *regs,
 		     const struct pa_stack_view *copy, const uint64_t *kernel, int kernel_count,
-		     uint64_t weight);
+		     uint32_t since, uint64_t weight);
 
 struct pa_cpu_engine {
 	const char *name;

@@ -28,6 +28,7 @@
 static struct {
 	uint64_t process_cpu, agents_cpu; /* clocks when it began */
 	uint64_t sampled, lost;
+	uint32_t generation; /* in force when the rings were read last */
 } now;
 
 static uint64_t process_cpu(void)
@@ -94,6 +95,7 @@ static int start(struct pa_cpu_build *b, char *error)
 	now.sampled = now.lost = 0;
 	now.process_cpu = process_cpu();
 	now.agents_cpu = pa_thread_agents_cpu();
+	now.generation = pa_unwind_generation();
 	if (!pa_perf_switch(PERF_EVENT_IOC_ENABLE)) {
 		pa_fmt(error, PA_COLLECT_ERROR_MAX, "the program has closed the perf events");
 		return -EBADF;
@@ -111,9 +113,9 @@ static void take_sample(struct pa_cpu_build *b, const void *body, size_t len)
 	}
 	now.sampled++;
 	if (s.has_user)
-		pa_cpu_add_copy(b, &s.regs, &s.stack, s.kernel, s.kernel_count, 1);
+		pa_cpu_add_copy(b, &s.regs, &s.stack, s.kernel, s.kernel_count, now.generation, 1);
 	else if (s.kernel_count)
-		pa_cpu_add(b, s.kernel, s.kernel_count, PA_WALK_COMPLETE, 1);
+		pa_cpu_add(b, s.kernel, s.kernel_count, PA_MODULES_NOW, PA_WALK_COMPLETE, 1);
 	else
 		pa_cpu_add_pseudo(b, PA_PSEUDO_UNSAMPLED, 0, 1);
 }
@@ -181,6 +183,7 @@ static uint64_t drain(struct pa_cpu_build *b)
 		if (pa_perf.rings[i].page)
 			ring_drain(b, &pa_perf.rings[i]);
 	}
+	now.generation = pa_unwind_generation();
 	return PA_MIN(20 * PA_NS_PER_MS, samples * b->period_ns / 2);
 }
 

@@ -113,11 +113,12 @@ static void take_record(struct pa_cpu_build *b, const struct pa_cpu_record *r)
 
 	switch (r->kind) {
 	case PA_CPU_STACK:
-		pa_cpu_add(b, r->words, (int)r->count, (enum pa_walk_end)r->end, r->weight);
+		pa_cpu_add(b, r->words, (int)r->count, r->generation, (enum pa_walk_end)r->end,
+			   r->weight);
 		break;
 	case PA_CPU_COPY:
 		stack = (struct pa_stack_view){copy->lo, copy->lo + r->count, copy->bytes};
-		pa_cpu_add_copy(b, &copy->regs, &stack, NULL, 0, r->weight);
+		pa_cpu_add_copy(b, &copy->regs, &stack, NULL, 0, r->generation, r->weight);
 		break;
 	case PA_CPU_PSEUDO:
 		pa_cpu_add_pseudo(b, (enum pa_pseudo)r->count, r->words[0], r->weight);

@@ -34,6 +34,8 @@ struct pa_cpu_record {
 	uint32_t weight;
 	uint32_t count; /* frames, or bytes of stack */
 	uint32_t thread;
+	uint32_t generation; /* of the frames, see pa_unwind_walk; of a copy, see pa_cpu_add_copy */
+	uint32_t reserved;
 	uint64_t words[];
 };
 

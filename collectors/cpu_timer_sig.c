@@ -6,6 +6,7 @@
 #include <string.h>
 #include <ucontext.h>
 
+#include "agent/base/modules.h"
 #include "agent/base/peek.h"
 #include "agent/host/signal.h"
 #include "agent/host/thread.h"
@@ -75,7 +76,8 @@ static bool stack_views(const struct pa_thread *t, const ucontext_t *uc, uintptr
 }
 
 /* False when the ring has no room. */
-static bool put_frames(const struct pa_thread *t, int n, enum pa_walk_end end, uint32_t weight)
+static bool put_frames(const struct pa_thread *t, int n, enum pa_walk_end end, uint32_t generation,
+		       uint32_t weight)
 {
 	struct pa_cpu_record *r;
 	size_t bytes = (size_t)n * sizeof(t->frames[0]);
@@ -83,16 +85,24 @@ static bool put_frames(const struct pa_thread *t, int n, enum pa_walk_end end, u
 	r = pa_ring_reserve(pa_cpu_ring(t->index), (uint32_t)(sizeof(*r) + bytes));
 	if (!r)
 		return false;
-	*r = (struct pa_cpu_record){PA_CPU_STACK, (uint16_t)end, weight, (uint32_t)n, t->index};
+	*r = (struct pa_cpu_record){
+		.kind = PA_CPU_STACK,
+		.end = (uint16_t)end,
+		.weight = weight,
+		.count = (uint32_t)n,
+		.thread = t->index,
+		.generation = generation,
+	};
 	memcpy(r->words, t->frames, bytes);
 	pa_ring_commit(r);
 	return true;
 }
 
 /* Keeps registers and stack for the agent thread. stack NULL: bounds unknown, copied with care
- * for what may not be mapped. False when the ring has no room. */
+ * for what may not be mapped. generation: one that it may be of, PA_MODULES_NOW if it is of a later
+ * one than there was. False when the ring has no room. */
 static bool put_copy(const struct pa_thread *t, const struct pa_regs *regs,
-		     const struct pa_stack_view *stack, uint32_t weight)
+		     const struct pa_stack_view *stack, uint32_t generation, uint32_t weight)
 {
 	size_t len = stack ? PA_MIN(stack->hi - stack->lo, (size_t)PA_CPU_COPY_MAX) : FOREIGN_COPY;
 	struct pa_cpu_record *r;
@@ -113,7 +123,13 @@ static bool put_copy(const struct pa_thread *t, const struct pa_regs *regs,
 		copy->lo = regs->r[PA_REG_SP] - RED_ZONE;
 		got = pa_peek(copy->lo, copy->bytes, len);
 	}
-	*r = (struct pa_cpu_record){PA_CPU_COPY, 0, weight, got > 0 ? (uint32_t)got : 0, t->index};
+	*r = (struct pa_cpu_record){
+		.kind = PA_CPU_COPY,
+		.weight = weight,
+		.count = got > 0 ? (uint32_t)got : 0,
+		.thread = t->index,
+		.generation = generation,
+	};
 	pa_ring_commit(r);
 	return true;
 }
@@ -124,18 +140,22 @@ static bool sample(struct pa_thread *t, const ucontext_t *uc, uint32_t weight)
 	struct pa_regs *regs = (struct pa_regs *)t->registers;
 	struct pa_stack_view stack, other;
 	enum pa_walk_end end;
+	uint32_t generation;
 	int n;
 
 	_Static_assert(sizeof(t->registers) == sizeof(*regs), "room for all of them");
 	pa_regs_from_ucontext(regs, uc);
 	if (!stack_views(t, uc, regs->r[PA_REG_SP], &stack, &other))
-		return put_copy(t, regs, NULL, weight);
+		return put_copy(t, regs, NULL, pa_unwind_generation(), weight);
 	if (pa_cpu_session.copy_all)
-		return put_copy(t, regs, &stack, weight);
-	n = pa_unwind_walk(regs, &stack, &other, t->frames, PA_STACK_DEPTH, &end);
-	if (end == PA_WALK_NO_TABLE && put_copy(t, regs, &stack, weight))
-		return true;
-	return put_frames(t, n, end, weight);
+		return put_copy(t, regs, &stack, pa_unwind_generation(), weight);
+	n = pa_unwind_walk(regs, &stack, &other, t->frames, PA_STACK_DEPTH, &end, &generation);
+	if (end == PA_WALK_NO_TABLE) {
+		if (put_copy(t, regs, &stack, PA_MODULES_NOW, weight))
+			return true;
+		n -= n > 1; /* the last one may be in another object than that generation's */
+	}
+	return put_frames(t, n, end, generation, weight);
 }
 
 static bool counts(const struct pa_thread *t)

@@ -266,9 +266,12 @@ void pa_cpu_thread_exit(struct pa_thread *t)
 					(uint64_t)now.tv_sec * PA_NS_PER_S + (uint64_t)now.tv_nsec);
 		r = missing ? pa_ring_reserve(pa_cpu_ring(t->index), sizeof(*r) + 8) : NULL;
 		if (r) {
-			*r = (struct pa_cpu_record){PA_CPU_PSEUDO, 0, (uint32_t)missing,
-						    (uint32_t)missing_reason(t, blocked_here()),
-						    t->index};
+			*r = (struct pa_cpu_record){
+				.kind = PA_CPU_PSEUDO,
+				.weight = (uint32_t)missing,
+				.count = (uint32_t)missing_reason(t, blocked_here()),
+				.thread = t->index,
+			};
 			r->words[0] = t->start_routine;
 			pa_ring_commit(r);
 		}

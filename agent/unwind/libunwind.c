@@ -267,6 +267,12 @@ static int walk_remote(struct remote *r, uint64_t *frames, int max, enum pa_walk
 		}
 		kind = kind_at(r, ip - !exact);
 		frames[n] = ip - !exact;
+		/* Another object than the snapshot has there would be walked through with the wrong
+		 * table. */
+		if (!pa_unwind_ready(frames[n])) {
+			*ret_end = PA_WALK_NO_TABLE;
+			return n + 1;
+		}
 		exact = kind == PA_RULE_SIGNAL;
 		n += !exact;
 		more = lib.step(&cursor);
@@ -279,17 +285,20 @@ static int walk_remote(struct remote *r, uint64_t *frames, int max, enum pa_walk
 }
 
 int pa_unwind_walk_copy(const struct pa_regs *regs, const struct pa_stack_view *copy,
-			uint64_t *frames, int max, enum pa_walk_end *ret_end)
+			uint64_t *frames, int max, enum pa_walk_end *ret_end,
+			uint32_t *ret_generation)
 {
 	struct remote r = {.regs = regs, .copy = copy, .cache = cache};
 	int n;
 
 	if (!use_libunwind)
-		return pa_unwind_walk(regs, copy, NULL, frames, max, ret_end);
+		return pa_unwind_walk(regs, copy, NULL, frames, max, ret_end, ret_generation);
 	for (unsigned i = 0; i < CACHE_PAGES; i++)
 		cache[i].addr = 0;
 	r.snap = pa_snapshot_enter();
 	n = walk_remote(&r, frames, max, ret_end);
+	if (ret_generation)
+		*ret_generation = pa_snapshot_generation(r.snap);
 	pa_snapshot_leave();
 	return n;
 }

@@ -201,6 +201,7 @@ static void choose_probe(struct pa_object *o, const uint8_t *page, size_t len)
 
 	if (id) {
 		o->probe = o->header + id;
+		o->has_build_id = true;
 		memcpy(&o->probe_value, page + id, sizeof(o->probe_value));
 	} else if (o->eh_frame_hdr &&
 		   !pa_peek_all(count_at, &o->probe_value, sizeof(o->probe_value))) {
@@ -273,7 +274,8 @@ bool pa_object_same(const struct pa_object *a, const struct pa_object *b)
 {
 	return a->lo == b->lo && a->hi == b->hi && a->dev == b->dev && a->inode == b->inode &&
 	       a->header_hash == b->header_hash && a->eh_frame_hdr == b->eh_frame_hdr &&
-	       a->split == b->split && pa_object_is(a, &b->loader);
+	       a->probe == b->probe && a->probe_value == b->probe_value && a->split == b->split &&
+	       pa_object_is(a, &b->loader);
 }
 
 bool pa_object_still(const struct pa_object *o)

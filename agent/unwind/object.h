@@ -38,6 +38,7 @@ struct pa_object {
 	 * plugin, differ in this word: part of the build id, or of .eh_frame_hdr. probe is its
 	 * address, 0 when there is neither. */
 	uint64_t probe, probe_value;
+	bool has_build_id; /* which then is the probe, and part of header_hash */
 	bool permanent; /* loaded at the start: glibc never unloads it (its l_type is lt_library) */
 	bool split; /* the loader has several ranges for it (gaps between segments, as in node) */
 };

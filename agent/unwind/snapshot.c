@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "agent/base/arena.h"
+#include "agent/base/hash.h"
 #include "agent/base/lock.h"
+#include "agent/base/log.h"
 #include "agent/base/maps.h"
 #include "agent/unwind/snapshot.h"
 #include "agent/unwind/unwind.h"
+#include "agent/unwind/walk.h"
 
 /* Rounds of one update: the host may open and close libraries faster than they are compiled. */
 #define ROUNDS_MAX 4
@@ -211,6 +214,34 @@ static bool compile_pending(struct pa_snapshot *s)
 	return all;
 }
 
+/* Enters the objects of a snapshot in the journal, before any walk sees it. */
+static void enter_journal(const struct pa_snapshot *s, const struct pa_map *maps, size_t count,
+			  struct pa_arena *a)
+{
+	struct pa_module_object *objects = pa_arena_alloc(a, s->count * sizeof(*objects));
+	int err = -ENOMEM;
+
+	for (uint32_t i = 0; objects && i < s->count; i++) {
+		const struct pa_object *o = &s->entries[i].object;
+
+		objects[i] = (struct pa_module_object){
+			.lo = o->lo,
+			.hi = o->hi,
+			.head = o->header,
+			.bias = o->bias,
+			.inode = o->inode,
+			.identity = pa_hash_mix(o->header_hash ^ pa_hash_mix(o->probe_value)),
+			.dev = o->dev,
+			.has_build_id = o->has_build_id,
+			.permanent = o->permanent,
+		};
+	}
+	if (objects)
+		err = pa_modules_update(maps, count, objects, s->count, s->generation);
+	if (err)
+		pa_debug("journal of objects: %s", pa_errno_text(err));
+}
+
 /* Puts a snapshot of the present objects in force and compiles them. 0; -EAGAIN when objects came
  * or went meanwhile, which is not waited for when `settle`; or another -errno. */
 static int refresh(bool settle)
@@ -220,7 +251,7 @@ static int refresh(bool settle)
 	struct pa_snapshot *s = NULL;
 	struct pa_map *maps;
 	size_t count;
-	bool all;
+	bool all, equal;
 	int err;
 
 	err = pa_maps_read(&arena, &maps, &count);
@@ -232,8 +263,13 @@ static int refresh(bool settle)
 		goto out;
 	}
 	all = fill(s, maps, count, settle);
+	equal = inherit(s, old);
+	s->generation = old ? old->generation + !equal : 1;
+	enter_journal(s, maps, count, &arena);
+	if (all || settle)
+		pa_modules_note_others(maps, count);
 	pa_arena_done(&arena); /* what follows may need the memory */
-	if (inherit(s, old))
+	if (equal)
 		pa_pages_free(s, s->bytes);
 	else
 		publish(s);
@@ -253,7 +289,17 @@ int pa_unwind_update(void)
 		err = refresh(round == ROUNDS_MAX);
 	reclaim();
 	pa_unlock(&update_lock);
+	pa_modules_keep();
 	return err;
+}
+
+bool pa_unwind_unseen(uint64_t pc)
+{
+	const struct pa_snapshot *s = pa_snapshot_enter();
+	bool unseen = s && pa_plausible_code(pc) && !pa_snapshot_find(s, pc);
+
+	pa_snapshot_leave();
+	return unseen && !pa_modules_noted(pc);
 }
 
 void pa_unwind_stats_get(struct pa_unwind_stats *ret)
@@ -281,4 +327,5 @@ void pa_unwind_fork_child(void)
 {
 	atomic_store_explicit(&pa_snapshot_readers, 0, memory_order_relaxed);
 	atomic_store_explicit(&update_lock.state, 0, memory_order_relaxed);
+	pa_modules_fork_child();
 }

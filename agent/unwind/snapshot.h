@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/base/modules.h"
 #include "agent/unwind/object.h"
 #include "agent/unwind/rows.h"
 
@@ -25,6 +26,7 @@ struct pa_snapshot_entry {
 struct pa_snapshot {
 	const uint64_t *starts; /* object.lo of each entry, ascending; objects do not overlap */
 	uint32_t count;
+	uint32_t generation;         /* grows with each one published; agent/base/modules.h */
 	size_t bytes;                /* of the pages it lies in */
 	struct pa_snapshot *retired; /* next older one waiting to be freed. Agent thread only */
 	struct pa_snapshot_entry entries[];
@@ -56,6 +58,12 @@ static inline const struct pa_snapshot *pa_snapshot_enter(void)
 static inline void pa_snapshot_leave(void)
 {
 	atomic_fetch_sub_explicit(&pa_snapshot_readers, 1, memory_order_release);
+}
+
+/* Without a snapshot no object has been seen, let alone two at one address. */
+static inline uint32_t pa_snapshot_generation(const struct pa_snapshot *s)
+{
+	return s ? s->generation : PA_MODULES_NOW;
 }
 
 /* The entry whose object contains pc, or NULL. Signal-safe. */

@@ -58,17 +58,25 @@ enum pa_walk_end {
  * interrupted by a signal, return address - 1 for callers, so that every address lies within its
  * call. Signal trampolines are left out. Returns the count (>= 1 when max >= 1) and why it
  * stopped. `other` (may be NULL) is a second readable region that a signal frame may lead to
- * (the thread's own stack when the walk starts on an alternate one). Bounded by max frames and
- * by the views. Signal-safe. */
+ * (the thread's own stack when the walk starts on an alternate one). *ret_generation (may be NULL)
+ * tells which objects the frames are of, see agent/base/modules.h. Bounded by max frames and by the
+ * views. Signal-safe. */
 int pa_unwind_walk(const struct pa_regs *regs, const struct pa_stack_view *stack,
 		   const struct pa_stack_view *other, uint64_t *frames, int max,
-		   enum pa_walk_end *ret_end);
+		   enum pa_walk_end *ret_end, uint32_t *ret_generation);
 
-/* Re-reads the process' objects if they may have changed and compiles rows for those without;
- * frees tables of objects that are gone once no walk uses them. Takes none of the loader's
+/* The generation that a walk which begins now would return. Signal-safe. */
+uint32_t pa_unwind_generation(void);
+
+/* Re-reads the process' objects, enters them in the journal (agent/base/modules.h) and compiles
+ * rows for those without; frees tables of objects that are gone once no walk uses them. Takes none of the loader's
  * locks. 0 or -errno; what does not fit the memory budget stays without rows (frame pointers are
  * followed there) and is counted. Agent thread only (serialised inside). */
 int pa_unwind_update(void) PA_CHECKED;
+
+/* Whether pc is in nothing that the last update has seen: an object that the program has loaded by
+ * itself since, so that the loader does not know it either. Agent thread only. */
+bool pa_unwind_unseen(uint64_t pc);
 
 /* Whether pc lies in an executable object whose rows are ready, or in none at all, so that a
  * walk through it will not end in PA_WALK_NO_TABLE. Any thread. */
@@ -81,7 +89,8 @@ int pa_unwind_engine_set(const char *name) PA_CHECKED;
 
 /* As pa_unwind_walk on a copy, with the chosen engine. Agent thread only. */
 int pa_unwind_walk_copy(const struct pa_regs *regs, const struct pa_stack_view *copy,
-			uint64_t *frames, int max, enum pa_walk_end *ret_end);
+			uint64_t *frames, int max, enum pa_walk_end *ret_end,
+			uint32_t *ret_generation);
 
 struct pa_unwind_stats {
 	size_t objects, rows, bytes; /* in the snapshot in force */

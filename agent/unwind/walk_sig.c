@@ -153,7 +153,7 @@ static int walk_frames(struct pa_walk *w, struct pa_frame f, uint64_t *frames, i
 
 int pa_unwind_walk(const struct pa_regs *regs, const struct pa_stack_view *stack,
 		   const struct pa_stack_view *other, uint64_t *frames, int max,
-		   enum pa_walk_end *ret_end)
+		   enum pa_walk_end *ret_end, uint32_t *ret_generation)
 {
 	struct pa_frame f = {.pc = regs->r[PA_REG_PC],
 			     .sp = regs->r[PA_REG_SP],
@@ -173,9 +173,19 @@ int pa_unwind_walk(const struct pa_regs *regs, const struct pa_stack_view *stack
 	no_object(&w);
 	pa_walk_use_view(&w, f.sp);
 	n = walk_frames(&w, f, frames, max);
+	if (ret_generation)
+		*ret_generation = pa_snapshot_generation(w.snap);
 	pa_snapshot_leave();
 	*ret_end = w.end;
 	return n;
+}
+
+uint32_t pa_unwind_generation(void)
+{
+	uint32_t generation = pa_snapshot_generation(pa_snapshot_enter());
+
+	pa_snapshot_leave();
+	return generation;
 }
 
 bool pa_unwind_ready(uint64_t pc)

@@ -55,7 +55,7 @@ static int walk(enum method m, ucontext_t *uc)
 	switch (m) {
 	case TABLE:
 		pa_regs_from_ucontext(&regs, uc);
-		return pa_unwind_walk(&regs, &stack, NULL, frames, MAX_FRAMES, &end);
+		return pa_unwind_walk(&regs, &stack, NULL, frames, MAX_FRAMES, &end, NULL);
 	case STEP:
 		return walk_step(uc);
 	case TRACE:

@@ -71,7 +71,7 @@ static void walk(struct pa_table *t, const uint8_t *data, size_t size)
 			regs.r[r] = STACK + (r * 8 + i * 24) % (size + 8);
 		regs.r[PA_REG_PC] = BASE + t->rows[i].pc;
 		regs.r[PA_REG_SP] = STACK + i * 8 % (size + 8);
-		n = pa_unwind_walk(&regs, &v, NULL, frames, FRAMES, &end);
+		n = pa_unwind_walk(&regs, &v, NULL, frames, FRAMES, &end, NULL);
 		require(n >= 1 && n <= FRAMES);
 	}
 	atomic_store(&pa_snapshot, NULL);

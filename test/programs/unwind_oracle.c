@@ -177,10 +177,10 @@ static void sample(void *uc)
 	if (turn & 1)
 		nb = walk_libunwind(uc, b);
 	else
-		na = pa_unwind_walk(&regs, &stack, NULL, a, MAX_FRAMES, &end);
+		na = pa_unwind_walk(&regs, &stack, NULL, a, MAX_FRAMES, &end, NULL);
 	t1 = now_ns();
 	if (turn & 1)
-		na = pa_unwind_walk(&regs, &stack, NULL, a, MAX_FRAMES, &end);
+		na = pa_unwind_walk(&regs, &stack, NULL, a, MAX_FRAMES, &end, NULL);
 	else
 		nb = walk_libunwind(uc, b);
 	t2 = now_ns();

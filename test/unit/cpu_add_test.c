@@ -11,7 +11,7 @@
 
 static struct pa_cpu_build build_new(void)
 {
-	struct pa_cpu_build b = {pa_profile_new("profile"), PERIOD, 100};
+	struct pa_cpu_build b = {pa_profile_new("profile"), PERIOD, 100, 0, 0};
 
 	b.profile->types[0] = (struct pa_value_type){"samples", "count"};
 	b.profile->types[1] = (struct pa_value_type){"cpu", "nanoseconds"};
@@ -25,9 +25,9 @@ static void test_stacks(void)
 	struct pa_cpu_build b = build_new();
 	struct pa_sample s;
 
-	pa_cpu_add(&b, frames, 3, PA_WALK_COMPLETE, 1);
-	pa_cpu_add(&b, frames, 3, PA_WALK_COMPLETE, 4);
-	pa_cpu_add(&b, other, 2, PA_WALK_NO_STACK, 2);
+	pa_cpu_add(&b, frames, 3, 1, PA_WALK_COMPLETE, 1);
+	pa_cpu_add(&b, frames, 3, 1, PA_WALK_COMPLETE, 4);
+	pa_cpu_add(&b, other, 2, 1, PA_WALK_NO_STACK, 2);
 	is_int(pa_profile_count(b.profile), 2, "equal stacks are one sample");
 	s = pa_profile_sample(b.profile, 0);
 	is_int(s.values[0], 5, "with the weights added");
@@ -48,7 +48,7 @@ static void test_truncated(void)
 
 	for (uint64_t i = 0; i < PA_STACK_DEPTH; i++)
 		frames[i] = 0x1000 + i;
-	pa_cpu_add(&b, frames, PA_STACK_DEPTH, PA_WALK_TRUNCATED, 3);
+	pa_cpu_add(&b, frames, PA_STACK_DEPTH, 1, PA_WALK_TRUNCATED, 3);
 	s = pa_profile_sample(b.profile, 0);
 	is_int(s.frame_count, PA_STACK_DEPTH + 1, "a cut stack keeps all its frames");
 	is_int(s.frames[PA_STACK_DEPTH], PA_PSEUDO_FRAME(PA_PSEUDO_TRUNCATED),
@@ -101,7 +101,7 @@ static void test_copy(void)
 	struct pa_sample s;
 
 	capture(&regs, &copy);
-	pa_cpu_add_copy(&b, &regs, &copy, kernel, 2, 9);
+	pa_cpu_add_copy(&b, &regs, &copy, kernel, 2, PA_MODULES_NOW, 9);
 	is_int(pa_profile_count(b.profile), 1, "a copied stack is added");
 	s = pa_profile_sample(b.profile, 0);
 	ok(s.frame_count >= 5, "with its callers (%zu frames)", s.frame_count);
@@ -110,7 +110,7 @@ static void test_copy(void)
 	is_int(s.values[0], 9, "with its weight");
 	is_int(pa_self_get(PA_SELF_cpu_samples_deferred), 9, "counted as unwound later");
 
-	pa_cpu_add_copy(&b, &regs, &(struct pa_stack_view){0}, NULL, 0, 1);
+	pa_cpu_add_copy(&b, &regs, &(struct pa_stack_view){0}, NULL, 0, PA_MODULES_NOW, 1);
 	s = pa_profile_sample(b.profile, 1);
 	is_int(s.frame_count, 1, "without any stack the program counter is left");
 	pa_profile_free(b.profile);

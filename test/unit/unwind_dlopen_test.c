@@ -45,7 +45,7 @@ static void walk_regs(const struct pa_regs *regs, struct result *r)
 	uintptr_t lo = regs->r[PA_REG_SP] - PA_STACK_RED_ZONE;
 	struct pa_stack_view v = {lo, r->stack_end, (const uint8_t *)lo};
 
-	r->n = pa_unwind_walk(regs, &v, NULL, r->frames, PA_STACK_DEPTH, &r->end);
+	r->n = pa_unwind_walk(regs, &v, NULL, r->frames, PA_STACK_DEPTH, &r->end, NULL);
 }
 
 /* Called by a library: walks from here. */

@@ -87,20 +87,21 @@ static void test_walks(void)
 	int n, m;
 
 	is_int(take_copy(5), 5, "a copy of the stack");
-	n = pa_unwind_walk_copy(&regs, &view, frames, 64, &end);
+	n = pa_unwind_walk_copy(&regs, &view, frames, 64, &end, NULL);
 	ok(n > 7 && end == PA_WALK_COMPLETE, "the tables walk it (%d frames)", n);
 	is_int(pa_unwind_engine_set("libunwind"), 0, "libunwind can be chosen");
-	m = pa_unwind_walk_copy(&regs, &view, again, 64, &end_again);
+	m = pa_unwind_walk_copy(&regs, &view, again, 64, &end_again, NULL);
 	ok(m == n && end_again == end && !memcmp(frames, again, (size_t)n * 8),
 	   "and finds the same (%d frames)", m);
-	is_int(pa_unwind_walk_copy(&regs, &view, again, 3, &end), 3, "no more than asked for");
+	is_int(pa_unwind_walk_copy(&regs, &view, again, 3, &end, NULL), 3,
+	       "no more than asked for");
 	is_int(end, PA_WALK_TRUNCATED, "  is truncated");
-	is_int(pa_unwind_walk_copy(&regs, &view, again, 0, &end), 0, "not even one");
+	is_int(pa_unwind_walk_copy(&regs, &view, again, 0, &end, NULL), 0, "not even one");
 	view.hi = view.lo + PA_STACK_RED_ZONE + 64;
-	m = pa_unwind_walk_copy(&regs, &view, again, 64, &end);
+	m = pa_unwind_walk_copy(&regs, &view, again, 64, &end, NULL);
 	ok(m >= 1 && m < n && end == PA_WALK_NO_STACK, "a copy that is too short (%d frames)", m);
 	regs.r[PA_REG_PC] = 0x1000;
-	m = pa_unwind_walk_copy(&regs, &view, again, 64, &end);
+	m = pa_unwind_walk_copy(&regs, &view, again, 64, &end, NULL);
 	ok(m >= 1 && end != PA_WALK_COMPLETE, "a pc in no object");
 	is_int(pa_unwind_engine_set("table"), 0, "back to the tables");
 	is_int(pa_unwind_engine_set("neither"), -EINVAL, "an engine of that name is refused");

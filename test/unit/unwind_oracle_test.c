@@ -77,7 +77,7 @@ static void compare_copy(const struct pa_regs *regs, const uint64_t *frames, int
 	if (stack_end - lo > sizeof(copy) - 1 || pa_peek_all(lo, copy + 1, stack_end - lo))
 		return;
 	copies++;
-	copies_equal += pa_unwind_walk_copy(regs, &v, again, MAX_FRAMES, &end) == n &&
+	copies_equal += pa_unwind_walk_copy(regs, &v, again, MAX_FRAMES, &end, NULL) == n &&
 			end == PA_WALK_COMPLETE && !memcmp(again, frames, (size_t)n * 8);
 }
 
@@ -105,7 +105,7 @@ static void sample(ucontext_t *uc)
 	v.lo = regs.r[PA_REG_SP] - PA_STACK_RED_ZONE;
 	v.hi = stack_end;
 	v.bytes = (const uint8_t *)v.lo;
-	n = pa_unwind_walk(&regs, &v, NULL, ours, MAX_FRAMES, &end);
+	n = pa_unwind_walk(&regs, &v, NULL, ours, MAX_FRAMES, &end, NULL);
 	m = walk_libunwind(uc, theirs);
 	samples++;
 	incomplete += end != PA_WALK_COMPLETE;

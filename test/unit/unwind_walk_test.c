@@ -128,7 +128,7 @@ static int walk_max(int max)
 	struct pa_stack_view v = {STACK, word(WORDS), (const uint8_t *)words};
 
 	memset(frames, 0, sizeof(frames));
-	return pa_unwind_walk(&regs, &v, NULL, frames, max, &end);
+	return pa_unwind_walk(&regs, &v, NULL, frames, max, &end, NULL);
 }
 
 static int walk(void)
@@ -272,14 +272,14 @@ static void test_bounds(void)
 	struct pa_stack_view v = {STACK, word(17), (const uint8_t *)words};
 
 	begin(AT(F_SP32));
-	expect("a caller outside the view", pa_unwind_walk(&regs, &v, NULL, frames, 64, &end), 1,
-	       PA_WALK_NO_STACK);
+	expect("a caller outside the view", pa_unwind_walk(&regs, &v, NULL, frames, 64, &end, NULL),
+	       1, PA_WALK_NO_STACK);
 	begin(AT(F_SP8));
 	words[16] = AT(F_SP32);
-	expect("the caller's caller", pa_unwind_walk(&regs, &v, NULL, frames, 64, &end), 2,
+	expect("the caller's caller", pa_unwind_walk(&regs, &v, NULL, frames, 64, &end, NULL), 2,
 	       PA_WALK_NO_STACK);
 	v.hi = STACK;
-	expect("an empty view", pa_unwind_walk(&regs, &v, NULL, frames, 64, &end), 1,
+	expect("an empty view", pa_unwind_walk(&regs, &v, NULL, frames, 64, &end, NULL), 1,
 	       PA_WALK_NO_STACK);
 	begin(AT(F_SP8));
 	regs.r[PA_REG_SP] = 0x5000;
@@ -339,13 +339,13 @@ static void test_signals(void)
 	put_ucontext(&words[17], AT(F_SP8), 0x9008, 0, 0);
 	other_words[1] = AT(F_START);
 	expect("a signal frame to another stack",
-	       pa_unwind_walk(&regs, &v, &other, frames, 64, &end), 3, PA_WALK_COMPLETE);
+	       pa_unwind_walk(&regs, &v, &other, frames, 64, &end, NULL), 3, PA_WALK_COMPLETE);
 	expect("  that is not at hand", walk(), 2, PA_WALK_NO_STACK);
 
 	begin(AT(F_SP8));
 	regs.r[PA_REG_SP] = 0x9008;
 	expect("a walk that begins on the other stack",
-	       pa_unwind_walk(&regs, &v, &other, frames, 64, &end), 2, PA_WALK_COMPLETE);
+	       pa_unwind_walk(&regs, &v, &other, frames, 64, &end, NULL), 2, PA_WALK_COMPLETE);
 
 	begin(AT(F_SIGNAL));
 	regs.r[PA_REG_SP] = word(17);
@@ -542,7 +542,7 @@ static void test_random(void)
 			regs.r[i] = interesting(&random);
 		if (round % 4)
 			regs.r[PA_REG_SP] = word(pa_random(&random) % WORDS);
-		n = pa_unwind_walk(&regs, &v, NULL, frames, max, &end);
+		n = pa_unwind_walk(&regs, &v, NULL, frames, max, &end, NULL);
 		bad += n < 1 || n > max || end > PA_WALK_BROKEN;
 		ends[end]++;
 	}
