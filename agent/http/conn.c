@@ -63,7 +63,7 @@ void pa_conn_open(struct pa_http_conn *c, int fd)
 {
 	memset(c, 0, sizeof(*c));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-	pa_http_fd_take(&c->sock, fd);
+	pa_own_fd_take(&c->sock, fd);
 	c->since = pa_clock_mono();
 	c->deadline = c->since + pa_http_patience.idle;
 	state_set(c, c->sock.fd < 0 ? PA_CONN_FREE : PA_CONN_HEAD);
@@ -71,7 +71,7 @@ void pa_conn_open(struct pa_http_conn *c, int fd)
 
 void pa_conn_close(struct pa_http_conn *c)
 {
-	pa_http_fd_close(&c->sock);
+	pa_own_fd_close(&c->sock);
 	text_free(c);
 	body_free(c);
 	state_set(c, PA_CONN_FREE);
@@ -82,7 +82,7 @@ void pa_conn_linger(struct pa_http_conn *c)
 {
 	text_free(c);
 	body_free(c);
-	if (!pa_http_fd_ours(&c->sock) || shutdown(c->sock.fd, SHUT_WR) < 0) {
+	if (!pa_own_fd_ours(&c->sock) || shutdown(c->sock.fd, SHUT_WR) < 0) {
 		pa_conn_close(c);
 		return;
 	}
@@ -175,7 +175,7 @@ static void say_continue(struct pa_http_conn *c)
 	static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
 	/* 25 bytes into an empty socket buffer; if they do not fit the client is odd. */
-	if (pa_http_fd_ours(&c->sock) &&
+	if (pa_own_fd_ours(&c->sock) &&
 	    send(c->sock.fd, line, sizeof(line) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		c->keep_alive = false;
 }
@@ -309,7 +309,7 @@ static void drain(struct pa_http_conn *c)
 
 void pa_conn_readable(struct pa_http_conn *c)
 {
-	if (!pa_http_fd_ours(&c->sock)) {
+	if (!pa_own_fd_ours(&c->sock)) {
 		pa_conn_close(c);
 		return;
 	}

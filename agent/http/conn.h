@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 
 #include "agent/base/compiler.h"
+#include "agent/base/own_fd.h"
 #include "agent/http/http.h"
 #include "agent/http/parse.h"
 #include "agent/http/server.h"
@@ -33,21 +34,6 @@ struct pa_http_patience {
 	uint64_t worker; /* idle until it leaves */
 };
 extern struct pa_http_patience pa_http_patience;
-
-/* A socket that the host may close behind our back (closefrom(3)) and whose number it may use
- * again: before each use the inode is compared. */
-struct pa_http_fd {
-	int fd; /* -1: none */
-	dev_t dev;
-	ino_t ino;
-};
-
-/* Takes over a fresh descriptor, moved high and close-on-exec. fd < 0 gives "none". */
-void pa_http_fd_take(struct pa_http_fd *s, int fd);
-/* Whether the number still stands for our socket. */
-bool pa_http_fd_ours(const struct pa_http_fd *s);
-/* Closes it if it is ours; "none" afterwards. */
-void pa_http_fd_close(struct pa_http_fd *s);
 
 enum pa_conn_state {
 	PA_CONN_FREE,
@@ -85,7 +71,7 @@ struct pa_conn_text {
 };
 
 struct pa_http_conn {
-	struct pa_http_fd sock;
+	struct pa_own_fd sock;
 	_Atomic int state; /* enum pa_conn_state */
 	uint64_t deadline; /* when the poll thread loses patience */
 	uint64_t since;    /* last sign of life */
@@ -166,7 +152,7 @@ void pa_pool_fork_child(void);
 
 /* Listening (listen.c), poll thread only. */
 struct pa_listener {
-	struct pa_http_fd sock;
+	struct pa_own_fd sock;
 	uint64_t retry; /* when to try again to bind, or to accept */
 	bool refused;   /* the settings do not allow to listen */
 	int said;       /* the errno that was logged */

@@ -142,7 +142,7 @@ void pa_listener_ensure(struct pa_listener *l, uint64_t now)
 	const struct pa_config *cfg = pa_config();
 	int fd;
 
-	if (pa_http_fd_ours(&l->sock))
+	if (pa_own_fd_ours(&l->sock))
 		return;
 	if (l->sock.fd >= 0) {
 		pa_listener_close(l);
@@ -162,7 +162,7 @@ void pa_listener_ensure(struct pa_listener *l, uint64_t now)
 		failed(l, cfg, fd, now);
 		return;
 	}
-	pa_http_fd_take(&l->sock, fd);
+	pa_own_fd_take(&l->sock, fd);
 	if (l->sock.fd >= 0)
 		succeeded(l, cfg);
 }
@@ -171,7 +171,7 @@ int pa_listener_accept(struct pa_listener *l)
 {
 	int fd;
 
-	if (!pa_http_fd_ours(&l->sock))
+	if (!pa_own_fd_ours(&l->sock))
 		return -EBADF;
 	do {
 		fd = accept4(l->sock.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -182,6 +182,6 @@ int pa_listener_accept(struct pa_listener *l)
 
 void pa_listener_close(struct pa_listener *l)
 {
-	pa_http_fd_close(&l->sock);
+	pa_own_fd_close(&l->sock);
 	atomic_store_explicit(&pa_http_port, 0, memory_order_release);
 }

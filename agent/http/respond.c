@@ -109,8 +109,8 @@ void pa_http_refuse(struct pa_http_conn *c, int status, const char *text)
 		     "HTTP/1.1 %s\r\nContent-Type: text/plain; charset=utf-8\r\nDate: %s\r\n"
 		     "%sConnection: close\r\n\r\n%s",
 		     reason, date, extra, reason);
-	if (pa_http_fd_ours(&c->sock) && send(c->sock.fd, answer, PA_MIN(len, sizeof(answer) - 1),
-					      MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	if (pa_own_fd_ours(&c->sock) && send(c->sock.fd, answer, PA_MIN(len, sizeof(answer) - 1),
+					     MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		pa_debug("refusal %d not sent: %s", status, pa_errno_text(errno));
 	pa_self_add(PA_SELF_http_requests, 1);
 	pa_info("- - %d", status);

@@ -68,7 +68,7 @@ int pa_http_send(struct pa_http_conn *c, struct iovec *iov, int count)
 			m.msg_iovlen--;
 			continue;
 		}
-		if (!pa_http_fd_ours(&c->sock))
+		if (!pa_own_fd_ours(&c->sock))
 			return -EBADF;
 		n = sendmsg(c->sock.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n >= 0)
@@ -279,7 +279,7 @@ bool pa_http_client_gone(void *resp)
 	char byte;
 	int n;
 
-	if (!pa_http_fd_ours(&r->conn->sock))
+	if (!pa_own_fd_ours(&r->conn->sock))
 		return true;
 	/* The client's FIN counts even behind pipelined bytes, as Go's background read does. */
 	n = poll(&p, 1, 0);

@@ -34,7 +34,7 @@ static struct pa_listener listener = {.sock.fd = -1};
 /* The pipe that ends poll(2). There are two so that a writer never sees one half replaced: it
  * uses the pipe that `wake_current` names while the other one is being made. */
 static struct {
-	struct pa_http_fd reader, writer;
+	struct pa_own_fd reader, writer;
 } wake_pipe[2] = {{{.fd = -1}, {.fd = -1}}, {{.fd = -1}, {.fd = -1}}};
 static _Atomic unsigned wake_current;
 static atomic_bool wake_pending;
@@ -45,15 +45,15 @@ static void wake_ensure(void)
 	unsigned next = !current;
 	int fds[2];
 
-	if (pa_http_fd_ours(&wake_pipe[current].reader) &&
-	    pa_http_fd_ours(&wake_pipe[current].writer))
+	if (pa_own_fd_ours(&wake_pipe[current].reader) &&
+	    pa_own_fd_ours(&wake_pipe[current].writer))
 		return;
-	pa_http_fd_close(&wake_pipe[current].reader);
-	pa_http_fd_close(&wake_pipe[current].writer);
+	pa_own_fd_close(&wake_pipe[current].reader);
+	pa_own_fd_close(&wake_pipe[current].writer);
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return; /* the watch interval is the fallback */
-	pa_http_fd_take(&wake_pipe[next].reader, fds[0]);
-	pa_http_fd_take(&wake_pipe[next].writer, fds[1]);
+	pa_own_fd_take(&wake_pipe[next].reader, fds[0]);
+	pa_own_fd_take(&wake_pipe[next].writer, fds[1]);
 	atomic_store_explicit(&wake_current, next, memory_order_release);
 	atomic_store_explicit(&wake_pending, false, memory_order_relaxed);
 }
@@ -67,19 +67,19 @@ static void wake(void)
 		return;
 	current = atomic_load_explicit(&wake_current, memory_order_acquire);
 	/* A full pipe wakes as well as one more byte would. */
-	if (pa_http_fd_ours(&wake_pipe[current].writer) &&
+	if (pa_own_fd_ours(&wake_pipe[current].writer) &&
 	    write(wake_pipe[current].writer.fd, "", 1) < 0 && errno != EAGAIN)
 		atomic_store_explicit(&wake_pending, false, memory_order_relaxed);
 }
 
 static void wake_drain(void)
 {
-	struct pa_http_fd *reader = &wake_pipe[wake_current].reader;
+	struct pa_own_fd *reader = &wake_pipe[wake_current].reader;
 	char waste[64];
 
 	/* Cleared first: who sets it from now on writes again. */
 	atomic_store_explicit(&wake_pending, false, memory_order_release);
-	while (pa_http_fd_ours(reader) && read(reader->fd, waste, sizeof(waste)) == sizeof(waste))
+	while (pa_own_fd_ours(reader) && read(reader->fd, waste, sizeof(waste)) == sizeof(waste))
 		;
 }
 
@@ -176,7 +176,7 @@ struct poll_set {
 	uint64_t until;
 };
 
-static void poll_set_add(struct poll_set *p, const struct pa_http_fd *s, struct pa_http_conn *c)
+static void poll_set_add(struct poll_set *p, const struct pa_own_fd *s, struct pa_http_conn *c)
 {
 	p->conn[p->count] = c;
 	p->fds[p->count++] = (struct pollfd){.fd = s->fd, .events = POLLIN};
@@ -273,7 +273,7 @@ static void shut_down(void)
 			continue;
 		if (c->state == PA_CONN_BUSY ||
 		    (c->state == PA_CONN_QUEUED && !pa_pool_withdraw(c))) {
-			if (pa_http_fd_ours(&c->sock))
+			if (pa_own_fd_ours(&c->sock))
 				shutdown(c->sock.fd, SHUT_RDWR);
 		} else {
 			pa_conn_close(c);
@@ -320,7 +320,7 @@ void pa_http_server_fork_child(void)
 		struct pa_http_conn *c = &conns[i];
 
 		if (c->state != PA_CONN_FREE)
-			pa_http_fd_close(&c->sock);
+			pa_own_fd_close(&c->sock);
 		/* A body may have been growing at that very moment: its pages are left alone. */
 		if (c->text)
 			pa_pages_free(c->text, sizeof(*c->text));
@@ -328,8 +328,8 @@ void pa_http_server_fork_child(void)
 	}
 	pa_listener_close(&listener);
 	for (size_t i = 0; i < 2; i++) {
-		pa_http_fd_close(&wake_pipe[i].reader);
-		pa_http_fd_close(&wake_pipe[i].writer);
+		pa_own_fd_close(&wake_pipe[i].reader);
+		pa_own_fd_close(&wake_pipe[i].writer);
 	}
 	atomic_store_explicit(&wake_pending, false, memory_order_relaxed);
 	atomic_store_explicit(&pa_http_stopping, false, memory_order_relaxed);
