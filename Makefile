@@ -36,6 +36,11 @@ PROTO_OBJ := $(BUILD)/gen/profile.pb-c.o $(BUILD)/gen/iberty.o
 LIB_SRC := $(filter-out agent/main.c agent/host/hook_%.c,$(SRC))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o) $(PROTO_OBJ)
 STATIC_LIBS := -l:libprotobuf-c.a -l:libz.a -l:libiberty.a
+# The separate program; all but its main() is also what its unit tests link.
+SYMBOLIZE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard agent/symbolize/*.c)))
+SYMBOLIZE_USES := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter agent/base/%.c,$(SRC)) \
+	agent/symbols/demangle.c) $(BUILD)/gen/iberty.o
+SYMBOLIZE_LIBS := -l:libdw.a -l:libelf.a -l:libdeflate.a -l:libzstd.a -l:liblzma.a -l:libbz2.a -l:libz.a
 
 UNIT_SRC := $(sort $(wildcard test/unit/*_test.c))
 UNIT := $(UNIT_SRC:test/unit/%.c=$(BUILD)/test/unit/%)
@@ -58,7 +63,7 @@ endif
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all
-all: $(BUILD)/libprofagent.so ## build the agent: build/libprofagent.so
+all: $(BUILD)/libprofagent.so $(BUILD)/profagent-symbolize ## build the agent: build/libprofagent.so
 
 # What was built with other flags, or from another set of files, is built again. Each file holds
 # a text and is touched only when the text changes.
@@ -75,7 +80,7 @@ $(BUILD)/objects: always
 # Says what to install when a header or library is not there, before anything is compiled.
 $(BUILD)/tools.ok: scripts/check-build-tools.sh
 	@mkdir -p $(@D)
-	@CC='$(CC)' STATIC_LIBS='$(STATIC_LIBS)' scripts/check-build-tools.sh
+	@CC='$(CC)' STATIC_LIBS='$(STATIC_LIBS) $(SYMBOLIZE_LIBS)' scripts/check-build-tools.sh
 	@touch $@
 
 $(BUILD)/gen/profile.pb-c.c $(BUILD)/gen/profile.pb-c.h &: exporters/profile.proto | $(BUILD)/tools.ok
@@ -117,6 +122,12 @@ $(BUILD)/libprofagent.so: $(OBJ) $(PROTO_OBJ) agent/exports.map $(BUILD)/objects
 		-Wl,--version-script=agent/exports.map -Wl,-z,now,-z,relro,-z,initfirst,-z,defs,-z,text \
 		-Wl,--as-needed -Wl,-soname,libprofagent.so $(OBJ) $(PROTO_OBJ) $(STATIC_LIBS)
 
+# Static, so that it runs in any container or root that the library was brought into.
+$(BUILD)/profagent-symbolize: $(SYMBOLIZE_OBJ) $(SYMBOLIZE_USES) $(BUILD)/flags
+	$(call say,LD,$@)
+	$(Q)$(CC) -static-pie -o $@ $(CFLAGS) $(LDFLAGS) -Wl,-z,now,-z,relro $(SYMBOLIZE_OBJ) \
+		$(SYMBOLIZE_USES) $(SYMBOLIZE_LIBS)
+
 $(BUILD)/libagent.a: $(LIB_OBJ) $(BUILD)/objects
 	$(Q)rm -f $@
 	$(call say,AR,$@)
@@ -131,6 +142,10 @@ $(BUILD)/test/unit/%: test/unit/%.c test/tap.h $(BUILD)/libagent.a
 		-ldl -lpthread $(TEST_LIBS)
 
 $(BUILD)/test/unit/unwind%: TEST_LIBS += -lunwind
+$(BUILD)/test/unit/symbolize%: TEST_LIBS := $(filter-out %/main.o,$(SYMBOLIZE_OBJ)) \
+	$(BUILD)/libagent.a $(SYMBOLIZE_LIBS)
+$(patsubst test/unit/%.c,$(BUILD)/test/unit/%,$(wildcard test/unit/symbolize*_test.c)): $(SYMBOLIZE_OBJ)
+$(BUILD)/test/unit/symbols_ifunc_test: TEST_LIBS += -lm
 
 # Programs that are profiled, and helpers of the tests: X.c or X.cc becomes X. PROGRAM_FLAGS and
 # PROGRAM_LIBS of one program are set below.
@@ -319,12 +334,18 @@ install: $(if $(NO_BUILD),,all) ## install below PREFIX=/usr/local; LD_PRELOAD=l
 	install -d '$(DESTDIR)$(LIBDIR)' '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(DOCDIR)'
 	install -m 755 $(BUILD)/libprofagent.so '$(DESTDIR)$(LIBDIR)/.libprofagent.so.new'
 	mv -f '$(DESTDIR)$(LIBDIR)/.libprofagent.so.new' '$(DESTDIR)$(LIBDIR)/libprofagent.so'
+	install -d '$(DESTDIR)$(LIBDIR)/profagent'
+	install -m 755 $(BUILD)/profagent-symbolize '$(DESTDIR)$(LIBDIR)/profagent/.profagent-symbolize.new'
+	mv -f '$(DESTDIR)$(LIBDIR)/profagent/.profagent-symbolize.new' \
+		'$(DESTDIR)$(LIBDIR)/profagent/profagent-symbolize'
 	install -m 755 scripts/profile_cpu.sh '$(DESTDIR)$(BINDIR)/profile_cpu.sh'
 	install -m 644 README.md CHANGELOG.md LICENSE '$(DESTDIR)$(DOCDIR)'
 	@DESTDIR='$(DESTDIR)' scripts/ldconfig.sh '$(LIBDIR)'
 
 uninstall: ## remove what `make install` with the same PREFIX put there
 	rm -f '$(DESTDIR)$(LIBDIR)/libprofagent.so' '$(DESTDIR)$(BINDIR)/profile_cpu.sh'
+	rm -f '$(DESTDIR)$(LIBDIR)/profagent/profagent-symbolize'
+	-rmdir '$(DESTDIR)$(LIBDIR)/profagent' 2>/dev/null
 	rm -f '$(DESTDIR)$(DOCDIR)/README.md' '$(DESTDIR)$(DOCDIR)/CHANGELOG.md' '$(DESTDIR)$(DOCDIR)/LICENSE'
 	-rmdir '$(DESTDIR)$(DOCDIR)' 2>/dev/null
 	@DESTDIR='$(DESTDIR)' scripts/ldconfig.sh --removed '$(LIBDIR)'
@@ -340,5 +361,5 @@ help: ## list the targets
 
 # Written by the compiler, never by a rule.
 %.d: ;
--include $(OBJ:.o=.d) $(UNIT:%=%.d) $(REPLAY:%=%.d) $(PROGRAMS:%=%.d) $(BENCH:%=%.d) \
+-include $(OBJ:.o=.d) $(SYMBOLIZE_OBJ:.o=.d) $(UNIT:%=%.d) $(REPLAY:%=%.d) $(PROGRAMS:%=%.d) $(BENCH:%=%.d) \
 	$(LIB_SRC:%.c=$(BUILD)/fuzz/obj/%.d) $(FUZZ:%=%.d)

@@ -21,6 +21,11 @@ else
 	has_header protobuf-c/protobuf-c.h
 	has_header zlib.h
 	has_header libiberty/demangle.h
+	has_header elfutils/libdw.h
+	has_header libelf.h
+	has_header libdeflate.h
+	has_header lzma.h
+	has_header zstd.h
 	echo 'int f(void) { return 0; }' >"$work/t.c"
 	for lib in ${STATIC_LIBS:-}; do
 		$cc -shared -fPIC -o "$work/t.so" "$work/t.c" "$lib" 2>/dev/null || need "${lib#-l:}"

@@ -8,6 +8,8 @@ cd "${ROOT:-$here/..}" || exit 1
 errors=0
 
 sources=$(find agent collectors exporters -name '*.[ch]' 2>/dev/null | sort)
+# profagent-symbolize is a process of its own.
+guests=$(echo "$sources" | grep -v '^agent/symbolize/')
 # Text files of the project; corpora and other binary files have no lines.
 texts=$(find . \( -path ./.git -o -path ./build -o -path ./test/fuzz/corpus -o -path ./test/data \) -prune -o \
 	-type f -print | sed 's,^\./,,' | grep -Ev '(^LICENSE$|\.(gz|prof|bin|elf|so|o|png|pyc)$)' | sort)
@@ -61,19 +63,19 @@ before='(^|[^.>_[:alnum:]])' # not a member or part of another name
 	cd "$code" || exit 1
 	# shellcheck disable=SC2086 # one word a file
 	{
-		refuse assert "$before(assert|abort|exit|_exit|quick_exit) *\(" 'never ends the host' $sources
+		refuse assert "$before(assert|abort|exit|_exit|quick_exit) *\(" 'never ends the host' $guests
 		refuse malloc "$before(malloc|calloc|realloc|strdup|free) *\(" \
-			'memory comes from agent/base/arena.h' $sources
+			'memory comes from agent/base/arena.h' $guests
 		refuse stdio "$before(v?[fsd]?n?printf|puts|fopen|perror) *\(|\bstd(in|out|err)\b" \
-			'no stdio in the host: pa_fmt, pa_sink, pa_log' $sources
+			'no stdio in the host: pa_fmt, pa_sink, pa_log' $guests
 		refuse locale "$before(strerror|getenv|secure_getenv|qsort|localtime|strtou?ll?|atoi) *\(" \
-			'locks, locale or the environment of the host' $sources
+			'locks, locale or the environment of the host' $guests
 		refuse lock "${before}pthread_(mutex|cond|rwlock|spin|once)_[a-z]+ *\(" \
-			'the agent interposes them: pa_lock' $sources
+			'the agent interposes them: pa_lock' $guests
 		refuse alloca "$before(alloca|__builtin_alloca|strdupa) *\(" 'stack of unknown size' $sources
 		refuse strings "$before(strcpy|strcat|gets|strncpy|strtok) *\(" 'has no bound' $sources
 		refuse loader "$before(dl_iterate_phdr|dladdr|getaddrinfo|gethostbyname) *\(" \
-			'takes locks of the loader or resolver' $sources
+			'takes locks of the loader or resolver' $guests
 	}
 	# shellcheck disable=SC2086
 	awk '

@@ -41,12 +41,14 @@ packages_of() {
 	case $1 in
 	build)
 		echo gcc make libc6-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev libiberty-dev
+		echo libdw-dev libelf-dev libdeflate-dev liblzma-dev libbz2-dev libzstd-dev
 		;;
 	demo)
 		echo redis-server redis-tools curl
 		;;
 	check)
 		echo g++ binutils libunwind-dev curl python3 procps openssl
+		echo libc6-dbg dwz llvm xz-utils
 		echo redis-server redis-tools postgresql nodejs
 		first_known nginx-light nginx
 		echo clang clang-format clang-tidy cppcheck shellcheck universal-ctags

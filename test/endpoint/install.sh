@@ -13,11 +13,13 @@ libdir=lib/$(gcc -print-multiarch)
 output=$(make_ install DESTDIR="$tmp/stage" PREFIX=/usr)
 is "$?" 0 "installs into a staging folder" || sed 's/^/# /' <<<"$output"
 ok "the library is where ld.so looks" test -x "$tmp/stage/usr/$libdir/libprofagent.so"
+ok "with the symbolizer in a folder beside it" test -x "$tmp/stage/usr/$libdir/profagent/profagent-symbolize"
 ok "and the script is there" test -x "$tmp/stage/usr/bin/profile_cpu.sh"
-is "$(find "$tmp/stage" -type f ! -name libprofagent.so ! -name profile_cpu.sh ! -path '*/doc/*')" "" "and nothing else"
+is "$(find "$tmp/stage" -type f ! -name libprofagent.so ! -name profagent-symbolize ! -name profile_cpu.sh \
+	! -path '*/doc/*')" "" "and nothing else"
 ok "installs again over a library in use" make_ install DESTDIR="$tmp/stage" PREFIX=/usr
 ok "uninstalls" make_ uninstall DESTDIR="$tmp/stage" PREFIX=/usr
-is "$(find "$tmp/stage" -type f)" "" "and leaves no file"
+is "$(find "$tmp/stage" -type f -o -name profagent)" "" "and leaves no file"
 
 # Another prefix than ld.so knows: the path is printed, and works.
 output=$(make_ install PREFIX="$tmp/own")
