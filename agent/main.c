@@ -10,6 +10,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/lock.h"
 #include "agent/base/log.h"
+#include "agent/base/modules.h"
 #include "agent/core/collector.h"
 #include "agent/core/config.h"
 #include "agent/core/exporter.h"
@@ -19,6 +20,8 @@
 #include "agent/host/real.h"
 #include "agent/host/thread.h"
 #include "agent/http/server.h"
+#include "agent/symbols/kept.h"
+#include "agent/symbols/symbolizer.h"
 #include "agent/symbols/symbols.h"
 #include "agent/unwind/unwind.h"
 
@@ -48,6 +51,12 @@ static const struct pa_exporter *const exporters[] = {
 
 static _Atomic uint32_t constructed;
 
+static void each_round(void)
+{
+	pa_threads_check_end();
+	pa_symbolizer_round();
+}
+
 static void agent_thread(void *delay_ns)
 {
 	static _Atomic uint32_t never;
@@ -61,8 +70,9 @@ static void agent_thread(void *delay_ns)
 		pa_warn("PPROF_UNWINDER=%s: libunwind is not installed; using table",
 			pa_config()->unwinder);
 	pa_registry_start();
-	pa_http_server_each_round(pa_threads_check_end);
+	pa_http_server_each_round(each_round);
 	pa_http_server_run(pa_thread_spawn_agent);
+	pa_symbolizer_end();
 }
 
 static void agent_start(uint64_t delay_ns)
@@ -77,6 +87,7 @@ static void agent_start(uint64_t delay_ns)
 
 static void agent_stop(void)
 {
+	pa_symbolizer_stop();
 	pa_http_server_stop();
 	pa_warn("the program puts all its threads into a sandbox: no profiles from now on");
 }
@@ -135,6 +146,8 @@ static int agent_init(char **env)
 		     pa_config()->log_file[0] ? pa_config()->log_file : NULL);
 	pa_mem_limit_set(pa_config()->memory_limit);
 	pa_unwind_init(pa_real._dl_find_object);
+	pa_symbolizer_init();
+	pa_modules_set_keeper(&pa_kept_keeper);
 	pa_registry_init(collectors, PA_ARRAY_LEN(collectors), exporters, PA_ARRAY_LEN(exporters));
 	err = pa_threads_init(&thread_events);
 	if (err)

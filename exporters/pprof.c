@@ -18,14 +18,44 @@
 
 #define DEFAULT_SECONDS 30
 #define MAX_HZ          10000
+#define LINE_BUDGET_MAX (5 * PA_NS_PER_S)
+#define LINE_BUDGET_MIN (250 * PA_NS_PER_MS)
 
-static unsigned symbol_flags(const struct pa_http_req *req)
+/* `go tool pprof` waits half as long again as the window that it asked for, so line numbers may not
+ * take as long as that; a minute where there is no window. */
+static uint64_t line_budget(const struct pa_profile *p)
 {
+	uint64_t budget = p->duration_ns / 5 * 2;
+
+	if (!budget || budget > LINE_BUDGET_MAX)
+		return LINE_BUDGET_MAX;
+	return PA_MAX(budget, LINE_BUDGET_MIN);
+}
+
+bool pa_pprof_asked(const struct pa_http_req *req, struct pa_http_resp *resp,
+		    struct pa_pprof_options *ret)
+{
+	static const struct {
+		const char *word;
+		enum pa_pprof_symbolize value;
+	} words[] = {
+		{"none", PA_PPROF_SYMBOLIZE_NONE},   {"0", PA_PPROF_SYMBOLIZE_NONE},
+		{"names", PA_PPROF_SYMBOLIZE_NAMES}, {"lines", PA_PPROF_SYMBOLIZE_LINES},
+		{"1", PA_PPROF_SYMBOLIZE_LINES},
+	};
+	const char *word = pa_config()->symbolize;
 	char value[8];
 
-	if (!pa_http_query(req, "symbolize", value, sizeof(value)))
-		return 0;
-	return !strcmp(value, "0") || !strcmp(value, "none") ? PA_PPROF_NO_SYMBOLS : 0;
+	if (pa_http_query(req, "symbolize", value, sizeof(value)))
+		word = value;
+	for (size_t i = 0; i < PA_ARRAY_LEN(words); i++) {
+		if (strcmp(word, words[i].word) != 0)
+			continue;
+		*ret = (struct pa_pprof_options){.symbolize = words[i].value};
+		return true;
+	}
+	pa_http_error(resp, 400, "invalid value for \"symbolize\" - must be none, names or lines");
+	return false;
 }
 
 static void respond_headers(struct pa_http_resp *resp, const char *filename)
@@ -38,14 +68,18 @@ static void respond_headers(struct pa_http_resp *resp, const char *filename)
 	pa_http_header(resp, "X-Content-Type-Options", "nosniff");
 }
 
-void pa_pprof_respond(const struct pa_http_req *req, struct pa_http_resp *resp,
-		      const struct pa_profile *p, const char *filename)
+void pa_pprof_respond(struct pa_http_resp *resp, const struct pa_profile *p,
+		      const struct pa_pprof_options *asked, const char *filename)
 {
 	char text[160];
+	struct pa_pprof_options options = *asked;
 	struct pa_sink *body;
 	struct pa_pprof *e;
-	int r = pa_pprof_new(p, symbol_flags(req), &e);
+	int r;
 
+	if (!options.budget_ns)
+		options.budget_ns = line_budget(p);
+	r = pa_pprof_new(p, &options, &e);
 	if (r < 0) {
 		pa_fmt(text, sizeof(text), "failed to encode profile: %s%s", pa_errno_text(r),
 		       r == -ENOMEM ? "; PPROF_MEMORY_LIMIT is used up" : "");
@@ -129,11 +163,12 @@ static int collect(struct pa_window *w, struct pa_profile **ret, char *reason)
 static void handle_profile(const struct pa_http_req *req, struct pa_http_resp *resp)
 {
 	struct pa_window w = {.cancelled = pa_http_client_gone, .arg = resp};
+	struct pa_pprof_options options;
 	char reason[PA_COLLECT_ERROR_MAX], text[PA_COLLECT_ERROR_MAX + 64];
 	struct pa_profile *p = NULL;
 	uint32_t seconds;
 
-	if (!asked_hz(req, resp, &w.hz))
+	if (!asked_hz(req, resp, &w.hz) || !pa_pprof_asked(req, resp, &options))
 		return;
 	seconds = asked_seconds(req, resp);
 	if (!seconds)
@@ -145,7 +180,7 @@ static void handle_profile(const struct pa_http_req *req, struct pa_http_resp *r
 		return;
 	}
 	if (!pa_http_client_gone(resp))
-		pa_pprof_respond(req, resp, p, "profile");
+		pa_pprof_respond(resp, p, &options, "profile");
 	pa_profile_free(p);
 }
 

@@ -7,6 +7,7 @@
 #include "agent/base/arena.h"
 #include "agent/base/sink.h"
 #include "agent/core/profile.h"
+#include "agent/symbols/symbols.h"
 #include "exporters/gzip.h"
 #include "exporters/pprof.h"
 #include "exporters/pprof_tables.h"
@@ -106,17 +107,24 @@ static void write_mappings(struct pa_pprof *e)
 		mapping.filename = m->file;
 		mapping.build_id = m->build_id;
 		mapping.has_functions = m->has_functions;
+		mapping.has_filenames = m->has_filenames;
+		mapping.has_line_numbers = m->has_line_numbers;
+		mapping.has_inline_frames = m->has_inline_frames;
 		pack(e, &part);
 	}
 }
 
 static void write_locations(struct pa_pprof *e)
 {
-	Pprof__Line line = PPROF__LINE__INIT, *line_pointer = &line;
+	Pprof__Line lines[PA_SYMBOLS_LINES], *line_pointers[PA_SYMBOLS_LINES];
 	Pprof__Location location = PPROF__LOCATION__INIT, *pointer = &location;
 	Pprof__Profile part = PPROF__PROFILE__INIT;
 
-	location.line = &line_pointer;
+	for (size_t k = 0; k < PA_SYMBOLS_LINES; k++) {
+		pprof__line__init(&lines[k]);
+		line_pointers[k] = &lines[k];
+	}
+	location.line = line_pointers;
 	part.n_location = 1;
 	part.location = &pointer;
 	for (size_t i = 0; i < e->tables.location_count && !e->gzip.sink.error; i++) {
@@ -125,8 +133,14 @@ static void write_locations(struct pa_pprof *e)
 		location.id = i + 1;
 		location.mapping_id = l->mapping;
 		location.address = l->address;
-		location.n_line = l->function ? 1 : 0;
-		line.function_id = l->function;
+		location.n_line = l->line_count;
+		for (size_t k = 0; k < l->line_count; k++) {
+			const struct pa_pprof_line *line = &e->tables.lines[l->line + k];
+
+			lines[k].function_id = line->function;
+			lines[k].line = line->line;
+			lines[k].column = line->column;
+		}
 		pack(e, &part);
 	}
 }
@@ -142,6 +156,8 @@ static void write_functions(struct pa_pprof *e)
 		function.id = i + 1;
 		function.name = e->tables.functions[i].name;
 		function.system_name = e->tables.functions[i].system_name;
+		function.filename = e->tables.functions[i].file;
+		function.start_line = e->tables.functions[i].start_line;
 		pack(e, &part);
 	}
 }
@@ -159,7 +175,8 @@ static void write_strings(struct pa_pprof *e)
 	}
 }
 
-int pa_pprof_new(const struct pa_profile *p, unsigned flags, struct pa_pprof **ret)
+int pa_pprof_new(const struct pa_profile *p, const struct pa_pprof_options *options,
+		 struct pa_pprof **ret)
 {
 	struct pa_pprof *e = pa_pages_alloc(sizeof(*e));
 	int r;
@@ -167,7 +184,7 @@ int pa_pprof_new(const struct pa_profile *p, unsigned flags, struct pa_pprof **r
 	if (!e)
 		return -ENOMEM;
 	e->buffer.append = append;
-	r = pa_pprof_tables_init(&e->tables, p, flags & PA_PPROF_NO_SYMBOLS);
+	r = pa_pprof_tables_init(&e->tables, p, options);
 	if (r < 0)
 		goto fail;
 	r = -ENOMEM;

@@ -1,143 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The first pass over a profile: every distinct address becomes one location with one function.
+ * The first pass over a profile: every distinct address becomes one location.
  *
  * Pseudo frames get a mapping of their own, "[profagent]", where the addresses of profile.h lie.
  * Without one, Pyroscope would invent a mapping that has no names and look for its debug
  * information; in square brackets, pprof knows that there is no file. Code in no mapping (an
  * object that was unloaded) has mapping 0, which all readers know. */
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
-#include "agent/base/fmt.h"
 #include "agent/symbols/symbols.h"
+#include "exporters/pprof_locations.h"
 #include "exporters/pprof_tables.h"
-
-/* Stands for the mapping of pseudo frames until its number is known. */
-#define PSEUDO_MAPPING UINT32_MAX
 
 #define PSEUDO_BYTES 0x1000
 
-static int function_add(struct pa_pprof_tables *t, const char *name, const char *system_name,
-			uint32_t *ret)
-{
-	struct pa_pprof_function f;
-	void *functions = t->functions;
-	uint64_t id, key;
-	int r;
-
-	r = pa_strings_add(&t->strings, name, &f.name);
-	if (r < 0)
-		return r;
-	r = pa_strings_add(&t->strings, system_name, &f.system_name);
-	if (r < 0)
-		return r;
-	key = (uint64_t)f.name << 32 | f.system_name;
-	if (pa_map64_get(&t->function_ids, key, &id)) {
-		*ret = (uint32_t)id;
-		return 0;
-	}
-	r = pa_pages_grow(&functions, &t->functions_cap, (t->function_count + 1) * sizeof(f));
-	if (r < 0)
-		return r;
-	t->functions = functions;
-	r = pa_map64_put(&t->function_ids, key, t->function_count + 1);
-	if (r < 0)
-		return r;
-	t->functions[t->function_count++] = f;
-	*ret = (uint32_t)t->function_count;
-	return 0;
-}
-
-static int location_append(struct pa_pprof_tables *t, const struct pa_pprof_location *l)
+static int location_add(struct pa_pprof_tables *t, uint64_t address)
 {
 	void *locations = t->locations;
-	int r = pa_pages_grow(&locations, &t->locations_cap, (t->location_count + 1) * sizeof(*l));
+	int r;
 
+	if (!pa_pseudo_name(address) && pa_symbols_is_agent(address))
+		return pa_map64_put(&t->location_ids, address, 0);
+	r = pa_pages_grow(&locations, &t->locations_cap,
+			  (t->location_count + 1) * sizeof(*t->locations));
 	if (r < 0)
 		return r;
 	t->locations = locations;
-	r = pa_map64_put(&t->location_ids, l->address, t->location_count + 1);
+	r = pa_map64_put(&t->location_ids, address, t->location_count + 1);
 	if (r < 0)
 		return r;
-	t->locations[t->location_count++] = *l;
+	t->locations[t->location_count++] = (struct pa_pprof_location){.address = address};
 	return 0;
-}
-
-/* The id of the mapping that contains an address, without reading its symbols. */
-static uint32_t mapping_of(const struct pa_pprof_tables *t, uint64_t address)
-{
-	size_t count;
-	const struct pa_mapping *m = pa_symbols_mappings(t->symbols, &count);
-
-	for (size_t i = 0; i < count; i++) {
-		if (address >= m[i].start && address < m[i].limit)
-			return (uint32_t)i + 1;
-	}
-	return 0;
-}
-
-/* Code without a name gets the one of its file and place in it, such as "libc.so.6+0x27200": the
- * offset in the file at which its function starts, so that a function has one name, or its own
- * where that is unknown. Other than the address it is the same in every run, so that `pprof
- * -diff_base` and whoever stores profiles can match it. Only what is in no file is called by its
- * address. */
-static const char *place_name(struct pa_pprof_tables *t, const struct pa_symbol *symbol,
-			      uint64_t address)
-{
-	char text[288]; /* longest file name and 16 digits */
-	size_t count;
-	const struct pa_mapping *m = pa_symbols_mappings(t->symbols, &count);
-	const char *base;
-
-	if (symbol->mapping >= count)
-		return symbol->name;
-	m += symbol->mapping;
-	base = strrchr(m->file, '/');
-	if (m->file[0] != '/' || base == m->file + 1) /* "[vdso]", "//anon" */
-		return symbol->name;
-	if (symbol->start)
-		address = symbol->start;
-	pa_fmt(text, sizeof(text), "%.255s+0x%" PRIx64, base + 1, address - m->start + m->offset);
-	return pa_arena_strndup(&t->arena, text, strlen(text));
-}
-
-static int code_add(struct pa_pprof_tables *t, struct pa_pprof_location *l)
-{
-	struct pa_symbol symbol;
-	size_t count;
-
-	if (t->no_symbols && !pa_symbols_is_kernel(l->address)) {
-		l->mapping = mapping_of(t, l->address);
-		return 0;
-	}
-	pa_symbols_resolve(t->symbols, l->address, &symbol);
-	pa_symbols_mappings(t->symbols, &count);
-	if (symbol.mapping < count)
-		l->mapping = (uint32_t)symbol.mapping + 1;
-	if (!symbol.known) {
-		symbol.name = symbol.system_name = place_name(t, &symbol, l->address);
-		if (!symbol.name)
-			return -ENOMEM;
-	}
-	return function_add(t, symbol.name, symbol.system_name, &l->function);
-}
-
-static int location_add(struct pa_pprof_tables *t, uint64_t address)
-{
-	struct pa_pprof_location l = {.address = address};
-	const char *pseudo = pa_pseudo_name(address);
-	int r;
-
-	if (pseudo) {
-		l.mapping = PSEUDO_MAPPING;
-		r = function_add(t, pseudo, pseudo, &l.function);
-	} else if (pa_symbols_is_agent(address)) {
-		return pa_map64_put(&t->location_ids, address, 0);
-	} else {
-		r = code_add(t, &l);
-	}
-	return r < 0 ? r : location_append(t, &l);
 }
 
 static int sample_add(struct pa_pprof_tables *t, const struct pa_sample *s)
@@ -174,6 +67,20 @@ static int mapping_fill(struct pa_pprof_tables *t, struct pa_pprof_mapping *ret,
 	return r < 0 ? r : pa_strings_add(&t->strings, m->build_id, &ret->build_id);
 }
 
+/* What pprof then does not ask for again. */
+static void mark_known(const struct pa_pprof_tables *t, struct pa_pprof_mapping *m,
+		       const struct pa_pprof_location *l)
+{
+	m->has_functions |= l->line_count > 0;
+	m->has_inline_frames |= l->line_count > 1;
+	for (uint32_t i = 0; i < l->line_count; i++) {
+		const struct pa_pprof_line *line = &t->lines[l->line + i];
+
+		m->has_filenames |= t->functions[line->function - 1].file != 0;
+		m->has_line_numbers |= line->line != 0;
+	}
+}
+
 /* All mappings are listed, used or not, as Go does; the one of pseudo frames only when used. */
 static int mappings_add(struct pa_pprof_tables *t)
 {
@@ -199,12 +106,12 @@ static int mappings_add(struct pa_pprof_tables *t)
 	for (size_t i = 0; i < t->location_count; i++) {
 		struct pa_pprof_location *l = &t->locations[i];
 
-		if (l->mapping == PSEUDO_MAPPING) {
+		if (l->mapping == PA_PPROF_PSEUDO_MAPPING) {
 			l->mapping = (uint32_t)count + 1;
 			t->mapping_count = count + 1;
 		}
-		if (l->mapping && l->function)
-			t->mappings[l->mapping - 1].has_functions = true;
+		if (l->mapping)
+			mark_known(t, &t->mappings[l->mapping - 1], l);
 	}
 	return t->mapping_count > count ? mapping_fill(t, &t->mappings[count], &pseudo) : 0;
 }
@@ -216,28 +123,31 @@ static int value_type_add(struct pa_pprof_tables *t, const struct pa_value_type 
 	return r < 0 ? r : pa_strings_add(&t->strings, v->unit, &ret[1]);
 }
 
+static int comment_add(struct pa_pprof_tables *t, const char *text)
+{
+	uint32_t string;
+	int r = pa_strings_add(&t->strings, text, &string);
+
+	if (r == 0)
+		t->head.comments[t->head.comment_count++] = string;
+	return r;
+}
+
 static int comments_add(struct pa_pprof_tables *t)
 {
 	struct pa_pprof_head *h = &t->head;
 	size_t count = 0;
+	int r;
 
 	while (pa_profile_comment_get(t->profile, count))
 		count++;
-	h->comments = pa_arena_alloc(&t->arena, (count + 1) * sizeof(*h->comments));
+	h->comments = pa_arena_alloc(&t->arena, (count + 2) * sizeof(*h->comments));
 	if (!h->comments)
 		return -ENOMEM;
-	for (size_t i = 0; i <= count; i++) {
-		uint32_t string;
-		int r = pa_strings_add(&t->strings,
-				       i ? pa_profile_comment_get(t->profile, i - 1)
-					 : "profagent " PA_VERSION,
-				       &string);
-
-		if (r < 0)
-			return r;
-		h->comments[h->comment_count++] = string;
-	}
-	return 0;
+	r = comment_add(t, "profagent " PA_VERSION);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = comment_add(t, pa_profile_comment_get(t->profile, i));
+	return r == 0 && t->remark ? comment_add(t, t->remark) : r;
 }
 
 static int head_add(struct pa_pprof_tables *t)
@@ -257,23 +167,25 @@ static int head_add(struct pa_pprof_tables *t)
 	return r < 0 ? r : comments_add(t);
 }
 
-int pa_pprof_tables_init(struct pa_pprof_tables *t, const struct pa_profile *p, bool no_symbols)
+int pa_pprof_tables_init(struct pa_pprof_tables *t, const struct pa_profile *p,
+			 const struct pa_pprof_options *options)
 {
 	int r;
 
 	if (p->type_count < 0 || p->type_count > PA_PROFILE_VALUES)
 		return -EINVAL;
 	t->profile = p;
-	t->no_symbols = no_symbols;
+	t->options = *options;
 	r = pa_symbols_open(&t->symbols);
-	if (r < 0)
-		return r;
-	r = head_add(t);
 	for (size_t i = 0; r == 0 && i < pa_profile_count(p); i++) {
 		struct pa_sample s = pa_profile_sample(p, i);
 
 		r = sample_add(t, &s);
 	}
+	if (r == 0)
+		r = pa_pprof_name_locations(t);
+	if (r == 0)
+		r = head_add(t);
 	return r < 0 ? r : mappings_add(t);
 }
 
@@ -282,6 +194,7 @@ void pa_pprof_tables_done(struct pa_pprof_tables *t)
 	pa_map64_done(&t->location_ids);
 	pa_map64_done(&t->function_ids);
 	pa_pages_free(t->locations, t->locations_cap);
+	pa_pages_free(t->lines, t->lines_cap);
 	pa_pages_free(t->functions, t->functions_cap);
 	pa_strings_done(&t->strings);
 	pa_arena_done(&t->arena);

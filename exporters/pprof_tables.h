@@ -12,6 +12,7 @@
 #include "agent/base/compiler.h"
 #include "agent/base/hash.h"
 #include "agent/core/profile.h"
+#include "exporters/pprof.h"
 #include "exporters/strings.h"
 
 struct pa_symbols;
@@ -19,17 +20,24 @@ struct pa_symbols;
 /* Ids are 1 + index; 0 in a reference is "none". */
 struct pa_pprof_location {
 	uint64_t address;
-	uint32_t mapping, function;
+	uint32_t mapping;
+	uint32_t line, line_count; /* first of its lines: an index */
+};
+
+struct pa_pprof_line {
+	uint32_t function, line, column;
 };
 
 struct pa_pprof_function {
-	uint32_t name, system_name; /* strings */
+	uint32_t name, system_name, file; /* strings */
+	uint32_t start_line;
 };
 
 struct pa_pprof_mapping {
 	uint64_t start, limit, offset;
 	uint32_t file, build_id; /* strings */
-	bool has_functions;      /* a location in it has a name */
+	/* What at least one location in it has. */
+	bool has_functions, has_filenames, has_line_numbers, has_inline_frames;
 };
 
 /* Strings that the file's head refers to. */
@@ -43,24 +51,27 @@ struct pa_pprof_head {
 struct pa_pprof_tables {
 	const struct pa_profile *profile;
 	struct pa_symbols *symbols; /* owns the names in `strings` */
-	bool no_symbols;            /* PA_PPROF_NO_SYMBOLS */
+	struct pa_pprof_options options;
 	struct pa_arena arena;
 	struct pa_strings strings;
 	struct pa_map64 location_ids; /* by address; 0: a frame of the agent, not shown */
 	struct pa_pprof_location *locations;
 	size_t locations_cap, location_count;
-	struct pa_map64 function_ids; /* by name and system name */
+	struct pa_pprof_line *lines;
+	size_t lines_cap, line_count;
+	struct pa_map64 function_ids; /* by a hash of all that it consists of */
 	struct pa_pprof_function *functions;
 	size_t functions_cap, function_count;
 	struct pa_pprof_mapping *mappings;
 	size_t mapping_count;
-	size_t depth; /* frames of the deepest sample */
+	size_t depth;       /* frames of the deepest sample */
+	const char *remark; /* one comment more; NULL: none */
 	struct pa_pprof_head head;
 };
 
 /* Fills zeroed tables; call done also after a failure. 0 or -errno. Agent thread only. */
 int pa_pprof_tables_init(struct pa_pprof_tables *t, const struct pa_profile *p,
-			 bool no_symbols) PA_CHECKED;
+			 const struct pa_pprof_options *options) PA_CHECKED;
 void pa_pprof_tables_done(struct pa_pprof_tables *t);
 
 /* Writes the location ids of a sample to ids[max(1, frame_count)], without the agent's frames

@@ -2,13 +2,19 @@
  * /symbol: names for addresses, as pprof asks for them: "0x1+0x2" in the raw query or a POST body. */
 #include <string.h>
 
+#include "agent/base/arena.h"
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
 #include "agent/base/parse.h"
+#include "agent/core/config.h"
 #include "agent/core/exporter.h"
 #include "agent/http/http.h"
 #include "agent/symbols/symbols.h"
 
 /* Go reads words through a buffer of this size and gives up when one fills it. */
 #define WORD_MAX 4096
+
+#define LINE_BUDGET PA_NS_PER_S
 
 /* Value of the digits behind a prefix such as 0x. '_' may stand between digits and behind the
  * prefix (Go's literals). 0 when it is no number or does not fit. */
@@ -71,39 +77,84 @@ static void put_name(struct pa_sink *out, const char *name)
 	}
 }
 
+/* The name of the innermost function, as runtime.FuncForPC has it. */
 static void put_symbol(struct pa_sink *out, struct pa_symbols *symbols, uint64_t addr)
 {
+	struct pa_line lines[PA_SYMBOLS_LINES];
 	struct pa_symbol found;
+	bool named = pa_symbols_name(symbols, addr, &found);
 
-	if (!pa_symbols_name(symbols, addr, &found))
+	if (pa_symbols_lines(symbols, addr, &found, lines))
+		found.name = lines[0].name;
+	else if (!named)
 		return;
 	pa_sink_printf(out, "0x%llx ", (unsigned long long)addr);
 	put_name(out, found.name);
 	pa_sink_puts(out, "\n");
 }
 
-static void put_symbols(struct pa_sink *out, struct pa_symbols *symbols, const char *words,
-			size_t len)
-{
-	while (len && !out->error) {
-		const char *plus = memchr(words, '+', PA_MIN(len, WORD_MAX));
-		size_t word = plus ? (size_t)(plus - words) : PA_MIN(len, WORD_MAX);
-		uint64_t addr = parse_word(words, word);
+/* Where the words of a request are read, and what came of them. */
+struct words {
+	const char *at;
+	size_t left;
+	bool too_long;
+};
 
-		if (addr)
-			put_symbol(out, symbols, addr);
-		if (word == WORD_MAX) {
-			pa_sink_puts(out, "reading request: bufio: buffer full\n");
-			return;
-		}
-		words += word + (plus != NULL);
-		len -= word + (plus != NULL);
+/* The next word that is a number other than 0; false behind the last. */
+static bool next_address(struct words *w, uint64_t *ret)
+{
+	uint64_t addr = 0;
+
+	while (w->left && !w->too_long && !addr) {
+		const char *plus = memchr(w->at, '+', PA_MIN(w->left, WORD_MAX));
+		size_t word = plus ? (size_t)(plus - w->at) : PA_MIN(w->left, WORD_MAX);
+
+		addr = parse_word(w->at, word);
+		w->too_long = word == WORD_MAX;
+		w->at += word + (plus != NULL);
+		w->left -= word + (plus != NULL);
 	}
+	*ret = addr;
+	return addr != 0;
+}
+
+/* Asks for all lines at once. Without them, for whatever reason, there are the names of symbols. */
+static void load_lines(struct pa_symbols *symbols, struct words words)
+{
+	uint64_t *addrs = NULL, addr;
+	size_t cap = 0, count = 0, missing = 0;
+
+	while (next_address(&words, &addr)) {
+		void *grown = addrs;
+
+		if (pa_pages_grow(&grown, &cap, (count + 1) * sizeof(*addrs)) < 0)
+			break;
+		addrs = grown;
+		addrs[count++] = addr;
+	}
+	if (count && pa_symbols_load_lines(symbols, addrs, count, pa_clock_mono() + LINE_BUDGET,
+					   &missing) < 0)
+		pa_debug("/symbol: %zu addresses have no lines", missing);
+	pa_pages_free(addrs, cap);
+}
+
+static void put_symbols(struct pa_sink *out, struct pa_symbols *symbols, struct words words)
+{
+	uint64_t addr;
+
+	while (!out->error && next_address(&words, &addr))
+		put_symbol(out, symbols, addr);
+	if (words.too_long)
+		pa_sink_puts(out, "reading request: bufio: buffer full\n");
 }
 
 static void symbol_handle(const struct pa_http_req *req, struct pa_http_resp *resp)
 {
 	bool post = req->method == PA_HTTP_POST;
+	const struct words words = {
+		.at = post ? req->body : req->raw_query,
+		.left = post ? req->body_len : strlen(req->raw_query),
+	};
 	struct pa_sink *out = pa_http_body(resp);
 	struct pa_symbols *symbols;
 
@@ -113,9 +164,10 @@ static void symbol_handle(const struct pa_http_req *req, struct pa_http_resp *re
 	}
 	pa_http_header(resp, "X-Content-Type-Options", "nosniff");
 	pa_http_header(resp, "Content-Type", "text/plain; charset=utf-8");
+	if (!strcmp(pa_config()->symbolize, "lines"))
+		load_lines(symbols, words);
 	pa_sink_puts(out, "num_symbols: 1\n");
-	put_symbols(out, symbols, post ? req->body : req->raw_query,
-		    post ? req->body_len : strlen(req->raw_query));
+	put_symbols(out, symbols, words);
 	pa_symbols_close(symbols);
 }
 

@@ -35,18 +35,6 @@ take() {
 	python3 "$real_here/take_profile.py" "$1" "$url/profile?seconds=$3${4:+&$4}" "$2"
 }
 
-# tap_lines FILE: the lines of a checker that counts nothing itself become ours.
-tap_lines() {
-	local line
-	while IFS= read -r line; do
-		case $line in
-		'ok - '*) tap_check 0 "${line#ok - }" ;;
-		'not ok - '*) tap_check 1 "${line#not ok - }" ;;
-		*) echo "# ${line#\#}" ;;
-		esac
-	done <"$1"
-}
-
 # check_profile ENGINE FILE LABEL OPTION...: options of check_real.py. The CPU time is compared
 # where `take` wrote it down. Where perf_event_open is refused, its profile is one of the timer.
 check_profile() {

@@ -27,6 +27,7 @@ static const struct pa_config defaults = {
 	.cpu_rate = 100,
 	.cpu_engine = "auto",
 	.unwinder = "table",
+	.symbolize = "lines",
 	.mem_rate = 512 << 10,
 	.max_seconds = 300,
 	.include = "",
@@ -73,6 +74,10 @@ static const struct pa_config_row rows[] = {
 	 "auto, timer, perf", PA_CONFIG_CHOICE, FIELD(cpu_engine), 0, 0},
 	{"PPROF_UNWINDER", "table", "who walks copied stacks; `libunwind` is for checking ours",
 	 "table, libunwind", PA_CONFIG_CHOICE, FIELD(unwinder), 0, 0},
+	{"PPROF_SYMBOLIZE", "lines",
+	 "what profiles say about code: addresses, names of functions, also files, lines and "
+	 "inlined functions; a request's `?symbolize=` comes first",
+	 "none, names, lines", PA_CONFIG_CHOICE, FIELD(symbolize), 0, 0},
 	{"MEM_PROFILE_RATE", "524288",
 	 "mean bytes between heap samples; `1` is every allocation, `0` is off (for the "
 	 "heap profile to come)",
@@ -102,6 +107,7 @@ static struct pa_config settings = {
 	.token = "",
 	.cpu_engine = "auto",
 	.unwinder = "table",
+	.symbolize = "lines",
 	.include = "",
 	.exclude = "",
 	.runtime_dir = "",

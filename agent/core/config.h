@@ -21,6 +21,7 @@ struct pa_config {
 	uint32_t cpu_rate;                   /* Hz */
 	const char *cpu_engine;              /* "auto", "timer", "perf" */
 	const char *unwinder;                /* "table", "libunwind" */
+	const char *symbolize;               /* "none", "names", "lines" */
 	uint64_t mem_rate;                   /* mean bytes between heap samples; 0: off */
 	uint64_t block_rate;                 /* ns, 1: every event, 0: off */
 	uint32_t mutex_fraction;             /* one in so many, 0: off */

@@ -12,6 +12,7 @@
 #include "agent/base/parse.h"
 #include "agent/base/sort.h"
 #include "agent/symbols/kallsyms.h"
+#include "agent/symbols/name.h"
 #include "agent/symbols/symbols.h"
 
 #define BLOCK_BYTES ((size_t)64 << 10)
@@ -157,16 +158,6 @@ void pa_kallsyms_done(struct pa_kallsyms *k)
 	*k = (struct pa_kallsyms){0};
 }
 
-static bool better(const char *a, const char *b)
-{
-	size_t a_under = strspn(a, "_"), b_under = strspn(b, "_");
-	size_t a_len = strlen(a), b_len = strlen(b);
-
-	if (a_under != b_under)
-		return a_under < b_under;
-	return a_len != b_len ? a_len < b_len : strcmp(a, b) < 0;
-}
-
 const char *pa_kallsyms_find(const struct pa_kallsyms *k, uint64_t addr, uint64_t *ret_start)
 {
 	const uint64_t offset = addr - k->base;
@@ -190,7 +181,7 @@ const char *pa_kallsyms_find(const struct pa_kallsyms *k, uint64_t addr, uint64_
 	for (size_t i = low; i-- > 0 && k->entries[i].start == start;) {
 		const char *name = k->entries[i].name ? k->names + k->entries[i].name : NULL;
 
-		if (name && (!best || better(name, best)))
+		if (name && (!best || pa_name_better(name, best)))
 			best = name;
 	}
 	if (best)

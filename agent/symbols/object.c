@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/base/file.h"
+#include "agent/symbols/name.h"
 #include "agent/symbols/object_private.h"
 #include "agent/symbols/utf8.h"
 
@@ -139,7 +140,7 @@ bool pa_object_lookup(struct pa_object *o, uint64_t vaddr, struct pa_object_hit 
 /* The last alias of a function, or a stub. */
 static uint64_t name_key(const struct pa_object_hit *hit)
 {
-	return hit->count ? hit->first + hit->count - 1 : hit->stub | 1ull << 63;
+	return hit->count ? hit->first + hit->count - 1 : hit->stub | PA_OBJECT_KEY_STUB;
 }
 
 static const struct pa_object_name *known(struct pa_object *o, const struct pa_object_hit *hit)
@@ -187,7 +188,20 @@ static size_t demangle(struct pa_object_scratch *s, const char *text)
 	return pa_demangle(s->demangler, text, s->readable, sizeof(s->readable));
 }
 
-/* Caller holds o->lock. The linkage name, inside *n. */
+/* The name of the function that a clone was made of, in a half of *n where text is not. */
+static const char *without_clone(const char *text, struct pa_symtab_names *n)
+{
+	const size_t len = pa_name_base(text);
+	char *copy = n->text[text == n->text[0]];
+
+	if (!text[len] || len >= sizeof(n->text[0]))
+		return text;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	return copy;
+}
+
+/* Caller holds o->lock. The linkage name, one half of *n. */
 static const char *read_name(struct pa_object *o, const struct pa_object_hit *hit,
 			     const struct pa_elf_source *src, struct pa_symtab_names *n)
 {
@@ -199,26 +213,41 @@ static const char *read_name(struct pa_object *o, const struct pa_object_hit *hi
 	return pa_plt_target(&o->plt, &e, &o->symtab, hit->stub, n);
 }
 
+const struct pa_object_name *pa_object_add_name(struct pa_object *o, uint64_t key, uint64_t vaddr,
+						const char *text, const char *suffix,
+						struct pa_object_scratch *s)
+{
+	struct pa_object_name *n = pa_arena_alloc(&o->arena, sizeof(*n));
+	const char *plain;
+
+	if (!n)
+		return NULL;
+	n->vaddr = vaddr;
+	n->system_name = keep(o, text, suffix);
+	plain = without_clone(text, &s->names);
+	if (demangle(s, plain))
+		n->name = keep(o, s->readable, suffix);
+	else
+		n->name = plain == text ? n->system_name : keep(o, plain, suffix);
+	if (!n->name || !n->system_name || pa_map64_put(&o->names, key, (uintptr_t)n) < 0)
+		return NULL;
+	return n;
+}
+
 /* Caller holds o->lock. */
 static const struct pa_object_name *make_name(struct pa_object *o, const struct pa_object_hit *hit,
 					      const struct pa_elf_source *src,
 					      struct pa_object_scratch *s)
 {
 	const char *text = read_name(o, hit, src, &s->names);
-	const char *suffix = hit->stub ? "@plt" : "";
-	struct pa_object_name *n;
 
 	if (!text)
 		return NULL;
-	n = pa_arena_alloc(&o->arena, sizeof(*n));
-	if (!n)
-		return NULL;
-	n->vaddr = hit->stub ? hit->stub : o->symtab.base + o->symtab.entries[hit->first].start;
-	n->system_name = keep(o, text, suffix);
-	n->name = demangle(s, text) ? keep(o, s->readable, suffix) : n->system_name;
-	if (!n->name || !n->system_name || pa_map64_put(&o->names, name_key(hit), (uintptr_t)n) < 0)
-		return NULL;
-	return n;
+	if (hit->stub)
+		return pa_object_add_name(o, name_key(hit), hit->stub, text, "@plt", s);
+	return pa_object_add_name(o, name_key(hit),
+				  o->symtab.base + o->symtab.entries[hit->first].start, text, "",
+				  s);
 }
 
 const struct pa_object_name *pa_object_name(struct pa_object *o, const struct pa_object_hit *hit,

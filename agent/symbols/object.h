@@ -12,6 +12,7 @@
 #include "agent/base/compiler.h"
 #include "agent/symbols/demangle.h"
 #include "agent/symbols/elf.h"
+#include "agent/symbols/ifunc.h"
 #include "agent/symbols/symtab.h"
 
 /* What tells one state of one file from another. */
@@ -83,6 +84,14 @@ const struct pa_object_name *pa_object_name(struct pa_object *o, const struct pa
  * NULL while the file need not be open. -ENOENT: unknown. -ENOMEM. */
 int pa_object_function(struct pa_object *o, uint64_t vaddr, const struct pa_elf_source *src,
 		       uint64_t *ret_start) PA_CHECKED;
+
+/* The name of the implementation of an indirect function that starts at vaddr (see ifunc.h). head
+ * is where the object begins in memory; key tells this set of images from others, and is not 0. NULL
+ * when there is none. */
+const struct pa_object_name *pa_object_ifunc(struct pa_object *o, uint64_t vaddr,
+					     const struct pa_elf_source *src, uint64_t head,
+					     const struct pa_ifunc_images *images, uint64_t key,
+					     struct pa_object_scratch *scratch);
 
 /* Bytes that the cache holds, and how many it holds at most while nothing is pinned. */
 size_t pa_object_cache_bytes(void);

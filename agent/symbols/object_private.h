@@ -32,10 +32,22 @@ struct pa_object {
 	struct pa_plt plt;
 	struct pa_fde_table fdes; /* loaded when an address has no symbol */
 	struct pa_map64 names;    /* name_key() -> struct pa_object_name */
+	uint64_t ifunc_key;       /* of the images that were looked through last; 0: none */
 	struct pa_arena arena;
 
 	_Atomic size_t bytes;
 };
+
+/* Keys of names: a function's last entry in the symbol table, or a place in the code and one of
+ * these. */
+#define PA_OBJECT_KEY_STUB  (UINT64_C(1) << 63)
+#define PA_OBJECT_KEY_IFUNC (UINT64_C(1) << 62)
+
+/* Copies a linkage name and what people read of it, the suffix behind both. NULL: no memory. Caller
+ * holds o->lock. */
+const struct pa_object_name *pa_object_add_name(struct pa_object *o, uint64_t key, uint64_t vaddr,
+						const char *text, const char *suffix,
+						struct pa_object_scratch *s);
 
 /* Sums up what the object holds. Caller holds o->lock, or nobody else knows o. */
 void pa_object_count_bytes(struct pa_object *o);

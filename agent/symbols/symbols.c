@@ -13,22 +13,15 @@
 #include "agent/base/maps.h"
 #include "agent/symbols/image.h"
 #include "agent/symbols/kallsyms.h"
+#include "agent/symbols/lines.h"
 #include "agent/symbols/mapping.h"
+#include "agent/symbols/name.h"
 #include "agent/symbols/object.h"
-#include "agent/symbols/symbols.h"
+#include "agent/symbols/symbolizer.h"
+#include "agent/symbols/symbols_private.h"
 #include "agent/symbols/utf8.h"
 
 #define HEX_BYTES 19 /* "0x" and 16 digits */
-
-struct pa_symbols {
-	struct pa_arena arena;
-	struct pa_mappings mappings;
-	struct pa_image_symbols *images; /* beside mappings.images */
-	struct pa_mapping *shown;        /* with room for the kernel's */
-	size_t shown_count;
-	const struct pa_region *last; /* most addresses lie where the one before did */
-	struct pa_image_reader reader;
-};
 
 /* The kernel's names, read once in the life of the process. */
 static struct {
@@ -36,8 +29,6 @@ static struct {
 	bool tried;
 	struct pa_kallsyms table;
 } kernel;
-
-static const char kernel_file[] = "[kernel.kallsyms]";
 
 static const char *shown_name(struct pa_arena *a, const char *file)
 {
@@ -51,11 +42,12 @@ static const char *shown_name(struct pa_arena *a, const char *file)
 
 static int show_images(struct pa_symbols *s)
 {
-	const size_t count = s->mappings.image_count;
+	const size_t count = s->mappings.image_count, past = pa_symbols_past_room();
 
-	/* pprof expects one mapping at least (contract 3.4), and one may come for the kernel. */
-	s->shown = pa_arena_alloc(&s->arena, (count + 2) * sizeof(*s->shown));
-	s->images = pa_arena_alloc(&s->arena, (count + 1) * sizeof(*s->images));
+	/* pprof expects one mapping at least (contract 3.4). */
+	s->shown = pa_arena_alloc(&s->arena,
+				  (count + 1 + PA_SYMBOLS_EXTRA + past) * sizeof(*s->shown));
+	s->images = pa_arena_alloc(&s->arena, (count + past + 1) * sizeof(*s->images));
 	if (!s->shown || !s->images)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
@@ -69,7 +61,7 @@ static int show_images(struct pa_symbols *s)
 	s->shown_count = count;
 	if (!count)
 		s->shown[s->shown_count++] = (struct pa_mapping){.file = "", .build_id = ""};
-	return 0;
+	return pa_symbols_past_open(s, past);
 }
 
 static int read_view(struct pa_symbols *s)
@@ -86,6 +78,7 @@ static int read_view(struct pa_symbols *s)
 		s->reader.fd = -1;
 		s->reader.scratch = pa_arena_alloc(&s->arena, sizeof(*s->reader.scratch));
 		r = s->reader.scratch ? 0 : -ENOMEM;
+		s->perfmaps.arena = &s->arena;
 	}
 	return r;
 }
@@ -115,8 +108,10 @@ void pa_symbols_close(struct pa_symbols *s)
 	if (!s)
 		return;
 	for (size_t i = 0; s->images && i < s->mappings.image_count; i++)
-		pa_object_put(s->images[i].object);
+		pa_image_close(&s->images[i]);
+	pa_symbols_past_close(s);
 	pa_image_reader_done(&s->reader);
+	pa_perfmap_view_done(&s->perfmaps);
 	arena = s->arena; /* which s itself is in */
 	pa_arena_done(&arena);
 }
@@ -143,25 +138,23 @@ static void set_name(struct pa_symbol *ret, const char *name)
 	ret->known = true;
 }
 
-/* The kernel's mapping, listed from now on: always the last one. */
 static size_t kernel_mapping(struct pa_symbols *s)
 {
-	struct pa_mapping *last = &s->shown[s->shown_count - 1];
+	const size_t before = s->shown_count;
+	const size_t i = pa_symbols_extra_mapping(s, "[kernel.kallsyms]");
 
-	if (last->file == kernel_file)
-		return s->shown_count - 1;
-	s->shown[s->shown_count] = (struct pa_mapping){
-		.start = 0xffff800000000000u, /* see pa_symbols_is_kernel */
-		.limit = UINT64_MAX,
-		.file = kernel_file,
-		.build_id = pa_image_kernel_build_id(&s->arena),
-	};
-	return s->shown_count++;
+	if (s->shown_count > before) {
+		s->shown[i].start = 0xffff800000000000u; /* see pa_symbols_is_kernel */
+		s->shown[i].limit = UINT64_MAX;
+		s->shown[i].build_id = pa_image_kernel_build_id(&s->arena);
+	}
+	return i;
 }
 
 static void resolve_kernel(struct pa_symbols *s, uint64_t addr, struct pa_symbol *ret)
 {
 	const char *name;
+	size_t plain;
 
 	ret->mapping = kernel_mapping(s);
 	pa_lock(&kernel.lock);
@@ -176,20 +169,41 @@ static void resolve_kernel(struct pa_symbols *s, uint64_t addr, struct pa_symbol
 	name = pa_kallsyms_find(&kernel.table, addr, &ret->start);
 	pa_unlock(&kernel.lock); /* the table does not change any more */
 	set_name(ret, name ? name : "[kernel]");
+	plain = pa_name_base(ret->name);
+	if (ret->name[plain])
+		ret->name = pa_arena_strndup(&s->arena, ret->name, plain);
+	if (!ret->name)
+		ret->name = ret->system_name;
 }
 
-static const struct pa_region *region_of(struct pa_symbols *s, uint64_t addr)
+const struct pa_region *pa_symbols_region(struct pa_symbols *s, uint64_t addr)
 {
+	const struct pa_region *past = pa_symbols_past_region(s, addr);
+
+	if (past)
+		return past;
 	if (!s->last || addr < s->last->start || addr >= s->last->end)
 		s->last = pa_mappings_find(&s->mappings, addr);
 	return s->last;
 }
 
+size_t pa_symbols_mapping(struct pa_symbols *s, uint64_t addr)
+{
+	const struct pa_region *region = pa_symbols_region(s, addr);
+
+	if (!region)
+		return PA_NO_MAPPING;
+	return pa_symbols_is_past(s, region) ? pa_symbols_past_mapping(s, region) : region->image;
+}
+
 bool pa_symbols_name(struct pa_symbols *s, uint64_t addr, struct pa_symbol *ret)
 {
-	const struct pa_region *region = region_of(s, addr);
+	const struct pa_region *region = pa_symbols_region(s, addr);
+	const char *kind;
 
 	*ret = (struct pa_symbol){.mapping = PA_NO_MAPPING};
+	if (region && pa_symbols_is_past(s, region))
+		return pa_symbols_past_name(s, region, addr, ret);
 	if (region) {
 		const struct pa_image *image = &s->mappings.images[region->image];
 		const struct pa_object_name *name;
@@ -203,16 +217,19 @@ bool pa_symbols_name(struct pa_symbols *s, uint64_t addr, struct pa_symbol *ret)
 			ret->known = true;
 			return true;
 		}
-		if (image->shown.file[0] == '[') { /* [vdso], [vsyscall]: all the name there is */
-			set_name(ret, s->shown[region->image].file);
-			return true;
-		}
 		ret->start = pa_image_function(&s->images[region->image], addr, &s->reader);
+		if (pa_symbols_indirect(s, region->image, ret))
+			return true;
 	} else if (pa_symbols_is_kernel(addr)) {
 		resolve_kernel(s, addr, ret);
 		return true;
 	}
-	return false;
+	if (pa_symbols_compiled(s, addr, ret))
+		return true;
+	kind = region ? pa_symbols_kind(s, region->image) : NULL;
+	if (kind)
+		set_name(ret, kind);
+	return kind != NULL;
 }
 
 void pa_symbols_resolve(struct pa_symbols *s, uint64_t addr, struct pa_symbol *ret)
@@ -238,4 +255,8 @@ void pa_symbols_fork_child(void)
 	}
 	kernel.lock = (struct pa_lock){0};
 	pa_object_fork_child();
+	pa_perfmap_fork_child();
+	pa_symbolizer_fork_child();
+	pa_lines_fork_child();
+	pa_kept_fork_child();
 }

@@ -120,6 +120,8 @@ static int compare_names(const struct pa_symtab_entry *a, const char *a_name,
 
 	if (a->label != b->label)
 		return a->label ? 1 : -1;
+	if (a->empty != b->empty)
+		return a->empty ? 1 : -1;
 	if (a->local != b->local)
 		return a->local ? 1 : -1;
 	if (a_under != b_under)

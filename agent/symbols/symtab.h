@@ -13,10 +13,12 @@
 
 struct pa_symtab_entry {
 	uint32_t start; /* from the table's base */
-	uint32_t size : 28;
+	uint32_t size : 26;
 	uint32_t local : 1;
 	uint32_t weak : 1;
 	uint32_t label : 1;   /* STT_NOTYPE: assembler without .type */
+	uint32_t empty : 1;   /* size 0 in the file; an alias may have had one */
+	uint32_t ifunc : 1;   /* STT_GNU_IFUNC: the code is a resolver */
 	uint32_t dynamic : 1; /* name in strings[1] */
 	uint32_t name;
 };
@@ -33,7 +35,7 @@ struct pa_symtab {
 };
 
 #define PA_SYMTAB_BLOCK    64
-#define PA_SYMTAB_SIZE_MAX ((1u << 28) - 1)
+#define PA_SYMTAB_SIZE_MAX ((1u << 26) - 1)
 
 /* Reads .symtab, and of .dynsym what starts where .symtab has nothing. An object without
  * functions gives an empty table. 0, -ENOMEM, or an error of the source. Agent thread only. */
@@ -59,7 +61,8 @@ struct pa_symtab_names {
 	char text[2][PA_SYMTAB_NAME];
 };
 
-/* Chooses among aliases, reading names from src into *n: a typed symbol before a label, an
+/* Chooses among aliases, reading names from src into *n: a typed symbol before a label, one with
+ * a size before one without, which may be what is left of a function that cannot be called, an
  * exported one before a local one, fewer leading underscores (poll before __poll), global before
  * weak, the shorter, the one that strcmp puts first. Symbol versions ("@@GLIBC_2.2.5") are cut off;
  * assembler-local (".L...") and mapping symbols ("$x") do not count. Returns the name, inside *n, or

@@ -48,6 +48,8 @@ static bool accept(const struct loader *l, const struct table *table,
 		.local = sym->bind == STB_LOCAL,
 		.weak = sym->bind == STB_WEAK,
 		.label = sym->type == STT_NOTYPE,
+		.empty = !sym->size,
+		.ifunc = sym->type == STT_GNU_IFUNC,
 		.dynamic = table->dynamic,
 		.name = sym->name,
 	};

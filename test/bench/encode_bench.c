@@ -109,9 +109,10 @@ struct took {
 static struct took encode(const struct pa_profile *p, struct pa_sink *out)
 {
 	struct took before = {pa_clock_mono(), clock_ns(CLOCK_THREAD_CPUTIME_ID)};
+	const struct pa_pprof_options options = {.symbolize = PA_PPROF_SYMBOLIZE_NAMES};
 	struct pa_pprof *e;
 
-	if (pa_pprof_new(p, 0, &e) != 0 || pa_pprof_write(e, out) != 0) {
+	if (pa_pprof_new(p, &options, &e) != 0 || pa_pprof_write(e, out) != 0) {
 		fprintf(stderr, "encoding failed\n");
 		exit(1);
 	}

@@ -259,9 +259,20 @@ def check_agent(p):
     check_agent_locations(p)
 
 
+FLAGS = ("has_functions", "has_filenames", "has_line_numbers", "has_inline_frames")
+
+
+def known_of(l, functions):
+    """The flags that a location gives its mapping."""
+    found = (bool(l.line), any(functions[line.function_id].filename for line in l.line),
+             any(line.line for line in l.line), len(l.line) > 1)
+    return [flag for flag, is_there in zip(FLAGS, found) if is_there]
+
+
 def check_agent_locations(p):
     mappings = {m.id: m for m in p.mapping}
-    addresses, named, used = set(), set(), set()
+    functions = {f.id: f for f in p.function}
+    addresses, known, used = set(), set(), set()
     for s in p.sample:
         need(s.location_id, "a sample without a stack")
         used.update(s.location_id)
@@ -270,14 +281,14 @@ def check_agent_locations(p):
         addresses.add(l.address)
         need(l.id in used, "location %d is in no sample" % l.id)
         m = mappings.get(l.mapping_id)
-        if l.line:
-            named.add(l.mapping_id)
+        known.update((l.mapping_id, flag) for flag in known_of(l, functions))
         if m:
             need(m.memory_start <= l.address < m.memory_limit,
                  "0x%x lies outside of its mapping %d" % (l.address, m.id))
     for m in p.mapping:
-        need(m.has_functions == (m.id in named),
-             "has_functions of mapping %d (%s) is wrong" % (m.id, p.string_table[m.filename]))
+        for flag in FLAGS:
+            need(getattr(m, flag) == ((m.id, flag) in known),
+                 "%s of mapping %d (%s) is wrong" % (flag, m.id, p.string_table[m.filename]))
         need(m.memory_start < m.memory_limit or len(p.mapping) == 1, "mapping %d is empty" % m.id)
 
 
@@ -294,7 +305,8 @@ class View:
     def frame(self, l):
         m = self.mappings.get(l.mapping_id)
         outer = self.functions[l.line[-1].function_id] if l.line else None
-        names = [self.strings[self.functions[line.function_id].name] for line in l.line]
+        lines = [self.line(line) for line in l.line]
+        names = [line["name"] for line in lines]
         return {
             "address": l.address,
             "mapping": self.strings[m.filename] if m else None,
@@ -303,7 +315,14 @@ class View:
             "file": self.strings[outer.filename] if outer else "",
             "line": l.line[-1].line if l.line else 0,
             "inlined": names[:-1],
+            "lines": lines,
         }
+
+    def line(self, l):
+        f = self.functions[l.function_id]
+        return {"name": self.strings[f.name], "system_name": self.strings[f.system_name],
+                "file": self.strings[f.filename], "line": l.line, "column": l.column,
+                "start_line": f.start_line}
 
     def value_type(self, t):
         return {"type": self.strings[t.type], "unit": self.strings[t.unit]} if t else None

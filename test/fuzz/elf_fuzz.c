@@ -8,6 +8,8 @@
 
 #include "agent/symbols/elf.h"
 #include "agent/symbols/fde.h"
+#include "agent/symbols/ifunc.h"
+#include "agent/symbols/kept.h"
 #include "agent/symbols/plt.h"
 #include "agent/symbols/symtab.h"
 #include "agent/symbols/symtab_build.h"
@@ -81,6 +83,24 @@ static void use_stubs(const struct pa_elf *e, const struct pa_symtab *t)
 	}
 }
 
+/* The input as an object in memory, which refers to itself. */
+static void use_ifuncs(const struct pa_elf *e, const struct pa_symtab *t)
+{
+	const uint64_t head = (uintptr_t)e->src.data;
+	const struct pa_ifunc_images images = {.heads = &head, .count = 1};
+	struct pa_arena arena = {0};
+	struct pa_ifunc *found;
+	size_t count, first, n;
+
+	if (pa_ifunc_collect(t, &e->src, head, &images, &arena, &found, &count) == 0) {
+		for (size_t i = 0; i < count; i++) {
+			check(found[i].name[0] && (!i || found[i - 1].vaddr < found[i].vaddr));
+			check(!pa_symtab_find(t, found[i].vaddr, &first, &n));
+		}
+	}
+	pa_arena_done(&arena);
+}
+
 /* Around the starts in the search table. The second answer needs no file and is the same. */
 static void use_functions(const struct pa_elf *e)
 {
@@ -104,6 +124,38 @@ static void use_functions(const struct pa_elf *e)
 	pa_fde_done(&t);
 }
 
+/* A copy of what names are made of gives the same names. */
+static void use_copy(const struct pa_elf *e)
+{
+	static struct pa_symtab_names other;
+	struct pa_elf_parts parts = {.from = &e->src, .max = 1 << 20};
+	struct pa_symtab a, b;
+	struct pa_elf_copy *c;
+	struct pa_elf copied = *e;
+	size_t first, count;
+
+	if (pa_kept_parts(&parts, e))
+		return;
+	check(pa_elf_copy_new(&parts, &c) == 0);
+	copied.src = pa_elf_copy_source(c);
+	check((e->image ? pa_symtab_load_image(&a, e) : pa_symtab_load(&a, e)) == 0);
+	check((e->image ? pa_symtab_load_image(&b, &copied) : pa_symtab_load(&b, &copied)) == 0);
+	check(a.count == b.count && a.base == b.base);
+	for (size_t i = 0; i < a.count && i < 50; i++) {
+		const char *x, *y;
+
+		check(!memcmp(&a.entries[i], &b.entries[i], sizeof(a.entries[i])));
+		if (!pa_symtab_find(&a, a.base + a.entries[i].start, &first, &count))
+			continue;
+		x = pa_symtab_choose(&a, &e->src, first, count, &names);
+		y = pa_symtab_choose(&b, &copied.src, first, count, &other);
+		check(!x == !y && (!x || !strcmp(x, y)));
+	}
+	pa_symtab_done(&a);
+	pa_symtab_done(&b);
+	pa_elf_copy_free(c);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct pa_elf_source src = pa_elf_source_buffer(data, size);
@@ -123,13 +175,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			check(!e.loads[i].filesz);
 	}
 	use_functions(&e);
+	use_copy(&e);
 	if (pa_symtab_load(&t, &e) == 0) {
 		use_stubs(&e, &t);
+		use_ifuncs(&e, &t);
 		use_table(&t, &src);
 	}
 	e.image = true; /* addresses are offsets then */
 	pa_elf_build_id(&e, id);
 	use_functions(&e);
+	use_copy(&e);
 	if (pa_symtab_load_image(&t, &e) == 0)
 		use_table(&t, &src);
 	return 0;

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "agent/base/arena.h"
+#include "agent/base/clock.h"
 #include "agent/base/sink.h"
 #include "agent/core/collector.h"
 #include "agent/core/config.h"
@@ -58,7 +59,7 @@ bool pa_http_client_gone(void *r)
 
 /* --- the settings, the collector, the symbols --- */
 
-static struct pa_config config = {.max_seconds = 300};
+static struct pa_config config = {.max_seconds = 300, .symbolize = "lines"};
 
 const struct pa_config *pa_config(void)
 {
@@ -70,6 +71,7 @@ static int collect_result;
 static const char *collect_text;
 static bool registered = true, leave_during_window;
 static unsigned collected;
+static uint64_t profile_duration;
 
 static int collect(struct pa_window *w, struct pa_profile **ret, char *error)
 {
@@ -92,6 +94,7 @@ static int collect(struct pa_window *w, struct pa_profile **ret, char *error)
 	(*ret)->types[0] = (struct pa_value_type){"samples", "count"};
 	(*ret)->types[1] = (struct pa_value_type){"cpu", "nanoseconds"};
 	(*ret)->type_count = 2;
+	(*ret)->duration_ns = profile_duration;
 	pa_profile_add(*ret, &frame, 1, values);
 	return 0;
 }
@@ -123,11 +126,44 @@ const struct pa_mapping *pa_symbols_mappings(const struct pa_symbols *s, size_t 
 	return &mapping;
 }
 
+size_t pa_symbols_mapping(struct pa_symbols *s, uint64_t addr)
+{
+	size_t count;
+	const struct pa_mapping *m = pa_symbols_mappings(s, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (addr >= m[i].start && addr < m[i].limit)
+			return i;
+	return PA_NO_MAPPING;
+}
+
 void pa_symbols_resolve(struct pa_symbols *s, uint64_t addr, struct pa_symbol *ret)
 {
 	(void)s;
 	(void)addr;
 	*ret = (struct pa_symbol){.name = "main", .system_name = "main", .known = true};
+}
+
+static uint64_t budget; /* for lines; 0: they were not asked for */
+
+int pa_symbols_load_lines(struct pa_symbols *s, const uint64_t *addrs, size_t count,
+			  uint64_t deadline, size_t *ret_missing)
+{
+	(void)s;
+	(void)addrs;
+	(void)count;
+	(void)ret_missing;
+	budget = deadline - pa_clock_mono();
+	return 0;
+}
+
+size_t pa_symbols_lines(struct pa_symbols *s, uint64_t addr, struct pa_symbol *symbol,
+			struct pa_line ret[PA_SYMBOLS_LINES])
+{
+	(void)s;
+	(void)addr;
+	ret[0] = (struct pa_line){symbol->name, symbol->name, "/src/t.c", 3, 0, 1};
+	return 1;
 }
 
 bool pa_symbols_is_agent(uint64_t addr)
@@ -193,19 +229,59 @@ static void test_answer(void)
 	read_profile_free(r);
 	ok(window.cancelled == pa_http_client_gone && window.arg == &resp,
 	   "the window watches the client");
+}
 
-	get("seconds=1&symbolize=0");
+/* What the one location of the answer has. */
+static void symbolized(const char *query, const char *frame, size_t lines, bool line_numbers)
+{
+	struct read_profile *r;
+
+	budget = 0;
+	get(query);
 	r = read_profile(resp.body.buf, resp.body.sink.total);
-	is_str(read_frame(r, 0, 0), "", "symbolize=0: no names");
+	is_str(read_frame(r, 0, 0), frame, query);
+	is_int(r->locations[0].lines, lines, "lines of its location");
+	ok((r->locations[0].line[0].line == 3) == line_numbers, "their numbers");
+	ok((budget != 0) == line_numbers, "for which others were asked");
 	read_profile_free(r);
-	get("seconds=1&symbolize=none");
-	r = read_profile(resp.body.buf, resp.body.sink.total);
-	is_str(read_frame(r, 0, 0), "", "symbolize=none: no names");
-	read_profile_free(r);
-	get("seconds=1&symbolize=1&debug=1");
-	r = read_profile(resp.body.buf, resp.body.sink.total);
-	is_str(read_frame(r, 0, 0), "main", "symbolize=1: names; debug is ignored");
-	read_profile_free(r);
+}
+
+static void test_symbolize(void)
+{
+	symbolized("seconds=1", "main", 1, true);
+	symbolized("seconds=1&symbolize=0", "", 0, false);
+	symbolized("seconds=1&symbolize=none", "", 0, false);
+	symbolized("seconds=1&symbolize=names", "main", 1, false);
+	symbolized("seconds=1&symbolize=lines", "main", 1, true);
+	symbolized("seconds=1&symbolize=1&debug=1", "main", 1, true);
+	config.symbolize = "names";
+	symbolized("seconds=1", "main", 1, false);
+	symbolized("seconds=1&symbolize=lines", "main", 1, true);
+	config.symbolize = "lines";
+	refused("symbolize=yes", "invalid value for \"symbolize\" - must be none, names or lines");
+	refused("symbolize=", "invalid value for \"symbolize\" - must be none, names or lines");
+	refused("symbolize=linesandmore",
+		"invalid value for \"symbolize\" - must be none, names or lines");
+}
+
+static void budget_is(uint64_t duration, uint64_t want)
+{
+	profile_duration = duration;
+	budget = 0;
+	get("seconds=1");
+	ok(budget <= want && budget + SECOND / 5 > want, "%.2f s for lines of a window of %.1f s",
+	   (double)want / 1e9, (double)duration / 1e9);
+	profile_duration = 0;
+}
+
+/* go tool pprof gives up after half as long again as the window. */
+static void test_budget(void)
+{
+	budget_is(0, 5 * SECOND);
+	budget_is(SECOND / 10, SECOND / 4);
+	budget_is(SECOND, SECOND / 5 * 2);
+	budget_is(5 * SECOND, 2 * SECOND);
+	budget_is(300 * SECOND, 5 * SECOND);
 }
 
 static void test_seconds(void)
@@ -287,13 +363,13 @@ static void test_failures(void)
 static void test_memory(void)
 {
 	struct pa_profile *p = pa_profile_new("heap");
-	struct pa_http_req req = {.path = "/heap", .raw_query = ""};
+	const struct pa_pprof_options options = {.symbolize = PA_PPROF_SYMBOLIZE_NAMES};
 
 	if (!p)
 		read_fail("no profile");
 	resp = (struct pa_http_resp){0};
 	pa_mem_limit_set(pa_mem_used() + 65536);
-	pa_pprof_respond(&req, &resp, p, "heap");
+	pa_pprof_respond(&resp, p, &options, "heap");
 	is_int(resp.status, 500, "no memory to encode: 500");
 	is_str(resp.text,
 	       "failed to encode profile: ENOMEM (out of memory); PPROF_MEMORY_LIMIT is used up",
@@ -303,7 +379,7 @@ static void test_memory(void)
 
 	resp = (struct pa_http_resp){0};
 	pa_sink_mem_init(&resp.body, 20);
-	pa_pprof_respond(&req, &resp, p, "heap-delta");
+	pa_pprof_respond(&resp, p, &options, "heap-delta");
 	is_int(resp.body.sink.error, -EFBIG, "an error of the connection stays set");
 	ok(strstr(resp.headers, "filename=\"heap-delta\""), "the file name is the caller's");
 	pa_sink_mem_done(&resp.body);
@@ -315,6 +391,8 @@ int main(void)
 {
 	test_route();
 	test_answer();
+	test_symbolize();
+	test_budget();
 	test_seconds();
 	test_rate();
 	test_failures();

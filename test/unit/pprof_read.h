@@ -106,8 +106,12 @@ struct read_sample {
 struct read_mapping {
 	uint64_t f[11]; /* by field number */
 };
+struct read_line {
+	uint64_t function, line, column;
+};
 struct read_location {
-	uint64_t id, mapping, address, function;
+	uint64_t id, mapping, address, function; /* function: of the last line */
+	struct read_line line[READ_FEW];
 	size_t lines;
 };
 struct read_function {
@@ -184,6 +188,8 @@ static void read_location(const struct field *m, struct read_location *l)
 			continue;
 		read_scalars(&f, line, 4);
 		l->function = line[1];
+		if (l->lines < READ_FEW)
+			l->line[l->lines] = (struct read_line){line[1], line[2], line[3]};
 		l->lines++;
 	}
 }

@@ -62,6 +62,17 @@ const struct pa_mapping *pa_symbols_mappings(const struct pa_symbols *s, size_t 
 	return fake_mappings;
 }
 
+size_t pa_symbols_mapping(struct pa_symbols *s, uint64_t addr)
+{
+	size_t count;
+	const struct pa_mapping *m = pa_symbols_mappings(s, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (addr >= m[i].start && addr < m[i].limit)
+			return i;
+	return PA_NO_MAPPING;
+}
+
 bool pa_symbols_is_agent(uint64_t addr)
 {
 	return addr >= AGENT && addr < AGENT + 0x10000;
@@ -111,7 +122,60 @@ void pa_symbols_resolve(struct pa_symbols *s, uint64_t addr, struct pa_symbol *r
 	}
 }
 
+/* Lines are known from EXE + 0x40000 on: three inlined into each other at 0x41000, one without a
+ * file at 0x42000, one that only the debug information has a name for at 0x7f00'0000'9000. */
+static size_t lines_asked, lines_missing;
+static int lines_error;
+static uint64_t lines_deadline;
+
+int pa_symbols_load_lines(struct pa_symbols *s, const uint64_t *addrs, size_t count,
+			  uint64_t deadline, size_t *ret_missing)
+{
+	(void)s;
+	(void)addrs;
+	lines_asked += count;
+	lines_deadline = deadline;
+	*ret_missing = lines_missing;
+	return lines_error;
+}
+
+size_t pa_symbols_lines(struct pa_symbols *s, uint64_t addr, struct pa_symbol *symbol,
+			struct pa_line ret[PA_SYMBOLS_LINES])
+{
+	static const struct pa_line inlined[] = {
+		{"strcpy", "strcpy", "/usr/include/string.h", 81, 3, 77},
+		{"ns::g()", "_ZN2ns1gEv", "/src/a.cc", 12, 9, 10},
+	};
+	const uint64_t at = addr - EXE;
+
+	(void)s;
+	if (addr == LIB + 0x9000) {
+		symbol->name = symbol->system_name = "static_function";
+		symbol->known = true;
+		ret[0] = (struct pa_line){symbol->name, symbol->name, "/src/lib.c", 5, 0, 4};
+		return 1;
+	}
+	if (at < 0x40000 || at >= 0x50000)
+		return 0;
+	if (at == 0x41000) {
+		ret[0] = inlined[0];
+		ret[1] = inlined[1];
+		ret[2] =
+			(struct pa_line){symbol->name, symbol->system_name, "/src/a.cc", 40, 1, 30};
+		return 3;
+	}
+	if (at == 0x42000) {
+		ret[0] = (struct pa_line){symbol->name, symbol->system_name, "", 0, 0, 0};
+		return 1;
+	}
+	ret[0] = (struct pa_line){
+		symbol->name, symbol->system_name, "/src/a.cc", (uint32_t)(at & 0xff), 0, 7};
+	return 1;
+}
+
 /* --- helpers --- */
+
+static const struct pa_pprof_options names_only = {PA_PPROF_SYMBOLIZE_NAMES, 0};
 
 static struct pa_profile *cpu_profile(void)
 {
@@ -138,15 +202,16 @@ static void add(struct pa_profile *p, size_t count, const uint64_t *frames, int6
 #define ADD(p, n, ...)                                                                             \
 	add(p, sizeof((uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t), (uint64_t[]){__VA_ARGS__}, n)
 
-static struct read_profile *encode(const struct pa_profile *p, unsigned flags)
+static struct read_profile *encode(const struct pa_profile *p, enum pa_pprof_symbolize symbolize)
 {
 	struct pa_sink_mem mem;
 	struct pa_pprof *e;
 	struct read_profile *r;
+	const struct pa_pprof_options options = {symbolize, 1000000000};
 	const char *wrong;
 
 	pa_sink_mem_init(&mem, (size_t)32 << 20);
-	if (pa_pprof_new(p, flags, &e) != 0)
+	if (pa_pprof_new(p, &options, &e) != 0)
 		read_fail("pa_pprof_new");
 	if (pa_pprof_write(e, &mem.sink) != 0)
 		read_fail("pa_pprof_write");
@@ -178,7 +243,7 @@ static void test_no_samples(void)
 {
 	static const unsigned order[] = {1, 9, 11, 12, 13, 3, 6};
 	struct pa_profile *p = cpu_profile();
-	struct read_profile *r = encode(p, 0);
+	struct read_profile *r = encode(p, PA_PPROF_SYMBOLIZE_NAMES);
 
 	check_head(r);
 	is_int(r->sample_count, 0, "no samples");
@@ -211,7 +276,7 @@ static void test_cpu_profile(void)
 	ADD(p, 20, EXE + 0x300, EXE + 0x300);
 	ADD(p, 10, EXE + 0x100, EXE + 0x200);
 	ADD(p, -3, EXE + 0x3ff);
-	r = encode(p, 0);
+	r = encode(p, PA_PPROF_SYMBOLIZE_NAMES);
 	check_head(r);
 	is_int(r->scalar[10], 5000000007, "duration");
 	is_str(read_string(r, r->scalar[14]), "cpu", "default sample type");
@@ -258,7 +323,7 @@ static void test_names(void)
 	ADD(p, 1, LIB, LIB + 0x20);
 	ADD(p, 1, 0x1234);
 	ADD(p, 1, JIT + 8);
-	r = encode(p, 0);
+	r = encode(p, PA_PPROF_SYMBOLIZE_NAMES);
 	f = r->functions[0].f;
 	is_str(read_string(r, f[2]), "ns::f<int>(2048)", "readable name");
 	is_str(read_string(r, f[3]), "_ZN2ns1fIiEEv2048", "linkage name");
@@ -283,7 +348,7 @@ static void test_unnamed_functions(void)
 	struct read_profile *r;
 
 	ADD(p, 1, LIB + 0x8010, LIB + 0x8ff0, LIB + 0x9000, LIB + 0xa000, LIB + 0xa001);
-	r = encode(p, 0);
+	r = encode(p, PA_PPROF_SYMBOLIZE_NAMES);
 	is_str(read_frame(r, 0, 0), "li b\xc3\xa4.so+0xa000", "where the function begins");
 	is_str(read_frame(r, 0, 1), "li b\xc3\xa4.so+0xa000", "for all of its addresses");
 	is_str(read_frame(r, 0, 2), "li b\xc3\xa4.so+0xb000", "the next one");
@@ -296,6 +361,93 @@ static void test_unnamed_functions(void)
 	pa_profile_free(p);
 }
 
+static void is_line(const struct read_profile *r, size_t location, size_t i, const char *text)
+{
+	const struct read_line *l = &r->locations[location].line[i];
+	const uint64_t *f = r->functions[l->function - 1].f;
+	char got[256];
+
+	snprintf(got, sizeof(got), "%s %s:%d:%d from %d", read_string(r, f[2]),
+		 read_string(r, f[4]), (int)l->line, (int)l->column, (int)f[5]);
+	is_str(got, text, "the line");
+}
+
+static void test_lines(void)
+{
+	struct pa_profile *p = cpu_profile();
+	struct read_profile *r;
+
+	ADD(p, 1, EXE + 0x41000, EXE + 0x40010, EXE + 0x40020, EXE + 0x100);
+	ADD(p, 1, LIB + 0x9000, LIB + 0xf000, PA_PSEUDO_FRAME(PA_PSEUDO_TRUNCATED), AGENT);
+	lines_asked = 0;
+	r = encode(p, PA_PPROF_SYMBOLIZE_LINES);
+	is_int(lines_asked, 6, "all code is asked for at once");
+	is_int(r->locations[0].lines, 3, "inlined functions are lines of one location");
+	is_line(r, 0, 0, "strcpy /usr/include/string.h:81:3 from 77");
+	is_line(r, 0, 1, "ns::g() /src/a.cc:12:9 from 10");
+	is_line(r, 0, 2, "fn1040 /src/a.cc:40:1 from 30");
+	is_line(r, 1, 0, "fn1024 /src/a.cc:16:0 from 7");
+	is_line(r, 2, 0, "fn1024 /src/a.cc:32:0 from 7");
+	is_int(r->locations[1].line[0].function, r->locations[2].line[0].function,
+	       "one function, whatever the line");
+	is_line(r, 3, 0, "fn1 :0:0 from 0");
+	is_line(r, 4, 0, "static_function /src/lib.c:5:0 from 4");
+	is_line(r, 5, 0, "li b\xc3\xa4.so+0x11000 :0:0 from 0");
+	ok(r->mappings[0].f[7] && r->mappings[0].f[8] && r->mappings[0].f[9] &&
+		   r->mappings[0].f[10],
+	   "the executable has all there is");
+	ok(r->mappings[2].f[7] && r->mappings[2].f[8] && r->mappings[2].f[9], "the library lines");
+	is_int(r->mappings[2].f[10], 0, "but nothing inlined");
+	is_int(r->comment_count, 1, "nothing to remark");
+	read_profile_free(r);
+
+	r = encode(p, PA_PPROF_SYMBOLIZE_NAMES);
+	is_int(lines_asked, 6, "names only: nobody is asked");
+	is_int(r->locations[0].lines, 1, "one line a location");
+	is_line(r, 0, 0, "fn1040 :0:0 from 0");
+	is_int(r->mappings[0].f[8] + r->mappings[0].f[9] + r->mappings[0].f[10], 0, "no flags");
+	read_profile_free(r);
+	pa_profile_free(p);
+}
+
+static void test_line_flags(void)
+{
+	struct pa_profile *p = cpu_profile();
+	struct read_profile *r;
+
+	ADD(p, 1, EXE + 0x42000);
+	r = encode(p, PA_PPROF_SYMBOLIZE_LINES);
+	ok(r->mappings[0].f[7] && !r->mappings[0].f[8] && !r->mappings[0].f[9],
+	   "a name alone sets no other flag");
+	read_profile_free(r);
+	pa_profile_free(p);
+}
+
+static void remarks(int error, size_t missing, const char *text)
+{
+	struct pa_profile *p = cpu_profile();
+	struct read_profile *r;
+
+	ADD(p, 1, EXE + 0x100);
+	lines_error = error;
+	lines_missing = missing;
+	r = encode(p, PA_PPROF_SYMBOLIZE_LINES);
+	lines_error = 0;
+	lines_missing = 0;
+	is_int(r->comment_count, 2, "one comment more");
+	is_str(read_string(r, (uint64_t)r->comments[1]), text, "it says");
+	is_str(read_frame(r, 0, 0), "fn1", "names are there all the same");
+	read_profile_free(r);
+	pa_profile_free(p);
+}
+
+static void test_no_lines(void)
+{
+	remarks(-ETIMEDOUT, 1234,
+		"1234 addresses have no line numbers: the time for them ran out; ask again");
+	remarks(-ENOENT, 7, "7 addresses have no line numbers: ENOENT (no such file or directory)");
+}
+
 static void test_pseudo_frames(void)
 {
 	const uint64_t *m;
@@ -306,7 +458,7 @@ static void test_pseudo_frames(void)
 	ADD(p, 7, PA_PSEUDO_FRAME(PA_PSEUDO_LOST));
 	ADD(p, 2, EXE + 0x100, PA_PSEUDO_FRAME(PA_PSEUDO_TRUNCATED));
 	add(p, 0, NULL, 4);
-	r = encode(p, 0);
+	r = encode(p, PA_PPROF_SYMBOLIZE_NAMES);
 	is_str(read_frame(r, 0, 0), "do_syscall_64", "kernel frame");
 	is_int(r->locations[0].mapping, 4, "in the kernel's mapping");
 	is_int(r->mappings[3].f[7], 1, "which has names");
@@ -322,7 +474,7 @@ static void test_pseudo_frames(void)
 	read_profile_free(r);
 
 	resolved = 0;
-	r = encode(p, PA_PPROF_NO_SYMBOLS);
+	r = encode(p, PA_PPROF_SYMBOLIZE_NONE);
 	is_int(resolved, 1, "without symbols only the kernel is looked at");
 	is_str(read_frame(r, 0, 0), "do_syscall_64", "kernel frames keep their names");
 	is_str(read_frame(r, 1, 0), "[lost samples]", "pseudo frames too");
@@ -343,7 +495,7 @@ static void test_agent_frames(void)
 	ADD(p, 1, AGENT, EXE + 0x100, AGENT + 1, EXE + 0x200);
 	ADD(p, 2, AGENT + 2, AGENT + 3);
 	ADD(p, 3, AGENT);
-	r = encode(p, 0);
+	r = encode(p, PA_PPROF_SYMBOLIZE_NAMES);
 	is_int(r->samples[0].location_count, 2, "the agent's frames are dropped");
 	is_str(read_frame(r, 0, 0), "fn1", "the leaf");
 	is_str(read_frame(r, 0, 1), "fn2", "its caller");
@@ -375,14 +527,15 @@ static void test_four_types(void)
 	p->period_type = (struct pa_value_type){"space", "bytes"};
 	p->period = 524288;
 	pa_profile_add(p, &frame, 1, values);
-	r = encode(p, 0);
+	r = encode(p, PA_PPROF_SYMBOLIZE_NAMES);
 	is_int(r->sample_types, 4, "four types");
 	is_str(read_string(r, r->sample_type[3][1]), "inuse_space", "the last is the default");
 	ok(!memcmp(r->samples[0].values, values, sizeof(values)), "extreme values come through");
 	is_int(r->scalar[9], 0, "no time: left out");
 	read_profile_free(r);
 	p->type_count = 5;
-	ok(pa_pprof_new(p, 0, &(struct pa_pprof *){NULL}) == -EINVAL, "too many types are refused");
+	ok(pa_pprof_new(p, &names_only, &(struct pa_pprof *){NULL}) == -EINVAL,
+	   "too many types are refused");
 	pa_profile_free(p);
 }
 
@@ -411,7 +564,7 @@ static void test_large(void)
 {
 	const uint64_t count = 100000;
 	struct pa_profile *p = large_profile(count);
-	struct read_profile *r = encode(p, 0);
+	struct read_profile *r = encode(p, PA_PPROF_SYMBOLIZE_NAMES);
 	bool good = true;
 
 	is_int(r->sample_count, count, "100 000 stacks");
@@ -456,14 +609,15 @@ static void test_write_errors(void)
 		struct pa_sink out = {.write = writes[i]};
 		struct pa_pprof *e;
 
-		if (pa_pprof_new(p, 0, &e) != 0)
+		if (pa_pprof_new(p, &names_only, &e) != 0)
 			read_fail("pa_pprof_new");
 		is_int(pa_pprof_write(e, &out), errors[i], "the sink's error comes back");
 		pa_pprof_free(e);
 		is_int(pa_mem_used(), before, "and nothing leaks");
 	}
 	open_error = -EMFILE;
-	ok(pa_pprof_new(p, 0, &(struct pa_pprof *){NULL}) == -EMFILE, "no symbols: refused");
+	ok(pa_pprof_new(p, &names_only, &(struct pa_pprof *){NULL}) == -EMFILE,
+	   "no symbols: refused");
 	open_error = 0;
 	is_int(pa_mem_used(), before, "without a leak");
 	pa_profile_free(p);
@@ -483,7 +637,7 @@ static void test_budget(void)
 		struct pa_pprof *e = NULL;
 
 		pa_mem_limit_set(before + extra);
-		r = pa_pprof_new(p, 0, &e);
+		r = pa_pprof_new(p, &names_only, &e);
 		refused += r == -ENOMEM;
 		wrong += r != 0 && r != -ENOMEM;
 		if (r == 0) {
@@ -531,7 +685,7 @@ static void test_full_profile(void)
 		p = usual_profile(100000);
 		ok(pa_profile_count(p) < 100000, "%zu stacks fit %zu MiB", pa_profile_count(p) - 1,
 		   limits[i] >> 20);
-		r = encode(p, 0);
+		r = encode(p, PA_PPROF_SYMBOLIZE_NAMES);
 		is_str(read_frame(r, r->sample_count - 1, 0), "[profile over memory limit]",
 		       "the others are one sample");
 		for (size_t s = 0; s < r->sample_count; s++)
@@ -549,6 +703,9 @@ int main(void)
 	test_cpu_profile();
 	test_names();
 	test_unnamed_functions();
+	test_lines();
+	test_line_flags();
+	test_no_lines();
 	test_pseudo_frames();
 	test_agent_frames();
 	test_four_types();

@@ -15,7 +15,7 @@
 
 static char dir[] = "/tmp/symbols.XXXXXX";
 
-static struct pa_symbols *open_view(void)
+__attribute__((unused)) static struct pa_symbols *open_view(void)
 {
 	struct pa_symbols *s = NULL;
 
@@ -48,7 +48,7 @@ static bool build(const char *name, const char *flags, char *ret_path, size_t si
 }
 
 /* Names of a loaded probe, as far as its symbol table has them. */
-static int wrong_names(struct pa_symbols *s, void *plugin)
+__attribute__((unused)) static int wrong_names(struct pa_symbols *s, void *plugin)
 {
 	static const char *const names[] = {"probe_global", "probe_weak", "probe_far", "probe_asm"};
 	int wrong = 0;

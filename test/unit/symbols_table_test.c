@@ -84,7 +84,7 @@ static void test_aliases(void)
 	is_str(name_at(0x410), "wide", "only one contains it");
 	LOAD({"f", 0x400, 0x20, F, G, 0, false}, {"e", 0x400, 0, F, G, 0, false},
 	     {"g", 0x440, 0x10, F, G, 0, false});
-	is_str(name_at(0x41f), "e", "an alias without size is as large as the one with a size");
+	is_str(name_at(0x41f), "f", "one with a size before one without");
 	is_str(name_at(0x420), "-", "not larger");
 }
 
@@ -254,7 +254,7 @@ static void test_hostile(void)
 	ok(pa_symtab_find(&t, 20, &first, &n), "are found");
 	ok(n <= 64, "but only some are looked at");
 	for (uint32_t i = 0; i < COUNT; i++)
-		t.entries[i] = (struct pa_symtab_entry){.start = i * 16, .size = i ? 1 : 1 << 27};
+		t.entries[i] = (struct pa_symtab_entry){.start = i * 16, .size = i ? 1 : 1 << 25};
 	pa_pages_free(t.reach, pa_symtab_reach_bytes(t.count));
 	is_int(pa_symtab_finish(&t, &code), 0, "one symbol around 199999");
 	ok(pa_symtab_find(&t, 40 * 16 + 8, &first, &n) && !first,

@@ -162,7 +162,7 @@ static void check_gaps(struct pa_symbols *s, const struct loaded *l)
 		struct pa_symbol sym;
 
 		pa_symbols_resolve(s, l->bias + value, &sym);
-		if (want < 0 || (sym.known && strstr(sym.name, "@plt")))
+		if (want < 0 || sym.borrowed || (sym.known && strstr(sym.name, "@plt")))
 			continue;
 		wrong += sym.known != want;
 		if (sym.known)
