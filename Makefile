@@ -275,8 +275,13 @@ $(BUILD)/bench/empty.so $(BUILD)/bench/empty_thread.so: test/bench/empty_interpo
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -std=gnu17 $(WARN) $(BENCH_FLAGS) -fPIC -shared -Wl,-z,now -o $@ $<
 
+# Where the programs above look for it: beside themselves.
+$(BUILD)/bench/profagent-symbolize: $(BUILD)/profagent-symbolize
+	@mkdir -p $(@D)
+	@ln -sf ../profagent-symbolize $@
+
 .PHONY: bench
-bench: all $(BENCH) $(filter %_fp %_nofp %_qsort %_cc,$(PROGRAMS)) ## print what the agent costs; ROWS=name: some of it; QUICK=1: less
+bench: all $(BENCH) $(BUILD)/bench/profagent-symbolize $(filter %_fp %_nofp %_qsort %_cc,$(PROGRAMS)) ## print what the agent costs; ROWS=name: some of it; QUICK=1: less
 	@BUILD='$(BUILD)' ROWS='$(ROWS)' QUICK='$(QUICK)' test/bench/run
 
 .PHONY: size

@@ -129,6 +129,8 @@ int pa_symbols_load_lines(struct pa_symbols *s, const uint64_t *addrs, size_t co
 	if (wanted && vaddrs)
 		r = ask_all(s, wanted, choose(s, addrs, count, wanted), vaddrs, deadline,
 			    ret_missing);
+	else
+		*ret_missing += count;
 	pa_pages_free(wanted, wanted_bytes);
 	pa_pages_free(vaddrs, vaddr_bytes);
 	return r;

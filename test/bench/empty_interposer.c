@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +23,8 @@ typedef void (*handler)(int);
 	X(int, pthread_create,                                                                     \
 	  (pthread_t * thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg),       \
 	  (thread, attr, run, arg))                                                                \
+	X(int, thrd_create, (thrd_t * thread, thrd_start_t run, void *arg), (thread, run, arg))    \
+	X(int, sigaltstack, (const stack_t *ss, stack_t *old), (ss, old))                          \
 	X(int, sigaction, (int signo, const struct sigaction *act, struct sigaction *old),         \
 	  (signo, act, old))                                                                       \
 	X(handler, signal, (int signo, handler h), (signo, h))                                     \

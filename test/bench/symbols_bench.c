@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Time and memory to name addresses of a large library, with files and lines where it has debug
- * information.
+ * information: the first time (the symbolizer is started and reads the file), with the agent's
+ * caches empty again, and with what was asked before.
  *
- *	symbols_bench LIBRARY [ADDRESSES] [ROUNDS] */
+ *	symbols_bench LIBRARY [ADDRESSES] */
 #include <dlfcn.h>
 #include <link.h>
 #include <stdio.h>
@@ -13,11 +14,11 @@
 #include "agent/base/clock.h"
 #include "agent/symbols/lines.h"
 #include "agent/symbols/object.h"
+#include "agent/symbols/symbolizer_start.h"
 #include "agent/symbols/symbols.h"
 #include "test/bench/bench.h"
 
 #define ADDRESSES_MAX 100000
-#define ROUNDS_MAX    100
 
 static uint64_t addresses[ADDRESSES_MAX];
 static size_t address_count;
@@ -86,46 +87,34 @@ static struct result resolve(void)
 	return r;
 }
 
-static int compare(const void *a, const void *b)
+static void row(const char *what, const struct result *r)
 {
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void row(const char *what, uint64_t *ns, int count)
-{
-	qsort(ns, (size_t)count, sizeof(*ns), compare);
-	printf("%-30s %8.3f ms  (best %.3f, of %d)\n", what, (double)ns[count / 2] / 1e6,
-	       (double)ns[0] / 1e6, count);
+	printf("%-30s %8.3f ms\n", what, (double)r->ns / 1e6);
 }
 
 int main(int argc, char **argv)
 {
-	const int rounds = argc > 3 ? (int)number(argv[3], ROUNDS_MAX) : 9;
 	struct link_map *map = argc > 1 ? dlopen(argv[1], RTLD_NOW) : NULL;
-	uint64_t cold[ROUNDS_MAX], warm[ROUNDS_MAX];
-	struct result r = {0};
+	struct result r;
 	long rss;
 
 	address_count = argc > 2 ? (size_t)number(argv[2], ADDRESSES_MAX) : 5000;
 	if (!map) {
-		fprintf(stderr, "usage: symbols_bench LIBRARY [ADDRESSES] [ROUNDS]: %s\n",
+		fprintf(stderr, "usage: symbols_bench LIBRARY [ADDRESSES]: %s\n",
 			argc > 1 ? dlerror() : "which library?");
 		return 1;
 	}
 	dl_iterate_phdr(choose, map);
+	pa_symbolizer_program_init();
 	rss = rss_kib();
-	for (int i = 0; i < rounds; i++) {
-		pa_object_cache_drop();
-		pa_lines_drop();
-		r = resolve();
-		cold[i] = r.ns;
-		r = resolve();
-		warm[i] = r.ns;
-	}
-	row("cold", cold, rounds);
-	row("warm", warm, rounds);
+	r = resolve();
+	row("cold", &r);
+	pa_object_cache_drop();
+	pa_lines_drop();
+	r = resolve();
+	row("agent's caches empty", &r);
+	r = resolve();
+	row("warm", &r);
 	printf("%-30s %8.3f MiB  (agent's own %.1f)\n", "resident memory added",
 	       (double)(rss_kib() - rss) / 1024, (double)pa_mem_used() / 1048576);
 	printf("%-30s %8.2f percent  (with lines %.2f)\n", "addresses with names",

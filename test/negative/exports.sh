@@ -70,4 +70,11 @@ cp good.c lib.c
 	link $good -Wl,--version-script=map
 	refused "an IFUNC" "IFUNC"
 }
+
+# The floor of the benchmarks is one only while both interpose the same.
+interposed() {
+	nm -D --defined-only "$1" | awk '$3 !~ /^profagent_/ { sub(/@.*/, "", $3); print $3 }' | sort -u
+}
+ok "the benchmarks' empty library" "$CC" -D_GNU_SOURCE -shared -fPIC -o empty.so "$root/test/bench/empty_interposer.c"
+is "$(interposed empty.so)" "$(interposed "$AGENT")" "interposes what the agent does"
 tap_done

@@ -257,11 +257,12 @@ static void test_thread(void)
 /* A process that gives up its privileges has no helper that keeps them. */
 static void test_privileges(const char *folder)
 {
-	struct pa_lines *l = pa_lines_get("privileges");
+	struct pa_lines *l;
 	ino_t before;
 
 	if (geteuid() != 0)
 		return;
+	l = pa_lines_get("privileges");
 	chmod(folder, 0755);
 	is_int(ask(l, "", 0x10, 5000), 0, "root asks");
 	before = socket_inode();
