@@ -145,12 +145,26 @@ static const struct pa_address_lines *known_lines(struct pa_symbols *s, uint64_t
 	return lines ? pa_lines_find(lines, addr - image->bias) : NULL;
 }
 
+/* The function around all has the name that callers use, `write` and not `__GI___libc_write`; so has
+ * what was inlined into a part of itself. */
+static void name_as_symbol(struct pa_line *lines, size_t count, const struct pa_symbol *symbol)
+{
+	const struct pa_line outer = lines[count - 1];
+
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(lines[i].name, outer.name) != 0 ||
+		    strcmp(lines[i].system_name, outer.system_name) != 0)
+			continue;
+		lines[i].name = symbol->name;
+		lines[i].system_name = symbol->system_name;
+	}
+}
+
 size_t pa_symbols_lines(struct pa_symbols *s, uint64_t addr, struct pa_symbol *symbol,
 			struct pa_line ret[PA_SYMBOLS_LINES])
 {
 	const struct pa_address_lines *known = known_lines(s, addr);
 	const size_t count = known ? PA_MIN(known->count, PA_SYMBOLS_LINES) : 0;
-	struct pa_line *outer;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct pa_code_line *l = &known->lines[i];
@@ -166,13 +180,11 @@ size_t pa_symbols_lines(struct pa_symbols *s, uint64_t addr, struct pa_symbol *s
 	}
 	if (!count)
 		return 0;
-	outer = &ret[count - 1];
 	if (symbol->known && !symbol->borrowed) {
-		outer->name = symbol->name;
-		outer->system_name = symbol->system_name;
+		name_as_symbol(ret, count, symbol);
 	} else {
-		symbol->name = outer->name;
-		symbol->system_name = outer->system_name;
+		symbol->name = ret[count - 1].name;
+		symbol->system_name = ret[count - 1].system_name;
 		symbol->known = true;
 	}
 	return count;
