@@ -192,7 +192,10 @@ $(BUILD)/test/fuzz/%_replay: test/fuzz/%_fuzz.c test/fuzz/replay.c $(BUILD)/liba
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -std=gnu17 $(WARN) -MMD -MP -MF $@.d -o $@ $< test/fuzz/replay.c \
-		$(BUILD)/libagent.a $(STATIC_LIBS) -ldl -lpthread
+		$(BUILD)/libagent.a $(STATIC_LIBS) -ldl -lpthread $(TEST_LIBS)
+$(BUILD)/test/fuzz/symbolize%: TEST_LIBS := $(filter-out %/main.o,$(SYMBOLIZE_OBJ)) \
+	$(BUILD)/libagent.a $(SYMBOLIZE_LIBS)
+$(filter $(BUILD)/test/fuzz/symbolize%,$(REPLAY)): $(SYMBOLIZE_OBJ)
 
 .PHONY: unit programs
 unit: $(UNIT)
@@ -233,6 +236,7 @@ ubsan: ## all tests with an agent that traps on undefined behaviour
 FUZZ_CC ?= clang
 FUZZ_CFLAGS := -O1 -g -std=gnu17 -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_OBJ := $(LIB_SRC:%.c=$(BUILD)/fuzz/obj/%.o) $(BUILD)/fuzz/obj/profile.pb-c.o $(BUILD)/gen/iberty.o
+FUZZ_SYMBOLIZE_OBJ := $(patsubst $(BUILD)/obj/%,$(BUILD)/fuzz/obj/%,$(filter-out %/main.o,$(SYMBOLIZE_OBJ)))
 SECS ?= 60
 F ?=
 FUZZ_WANTED := $(if $(F),$(foreach f,$(FUZZ),$(if $(findstring $(F),$(notdir $(f))),$(f))),$(FUZZ))
@@ -252,7 +256,9 @@ $(BUILD)/fuzz/libagent.a: $(FUZZ_OBJ)
 $(BUILD)/fuzz/%_fuzz: test/fuzz/%_fuzz.c $(BUILD)/fuzz/libagent.a
 	$(call say,LD,$@)
 	$(Q)$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $< $(BUILD)/fuzz/libagent.a \
-		$(STATIC_LIBS) -ldl -lpthread
+		$(STATIC_LIBS) -ldl -lpthread $(FUZZ_LIBS)
+$(BUILD)/fuzz/symbolize%: FUZZ_LIBS := $(FUZZ_SYMBOLIZE_OBJ) $(BUILD)/fuzz/libagent.a $(SYMBOLIZE_LIBS)
+$(filter $(BUILD)/fuzz/symbolize%,$(FUZZ)): $(FUZZ_SYMBOLIZE_OBJ)
 
 .PHONY: fuzz
 fuzz: $(FUZZ_WANTED) ## fuzz each reader for SECS=60 seconds; F=http: one of them
@@ -367,4 +373,4 @@ help: ## list the targets
 # Written by the compiler, never by a rule.
 %.d: ;
 -include $(OBJ:.o=.d) $(SYMBOLIZE_OBJ:.o=.d) $(UNIT:%=%.d) $(REPLAY:%=%.d) $(PROGRAMS:%=%.d) $(BENCH:%=%.d) \
-	$(LIB_SRC:%.c=$(BUILD)/fuzz/obj/%.d) $(FUZZ:%=%.d)
+	$(LIB_SRC:%.c=$(BUILD)/fuzz/obj/%.d) $(FUZZ_SYMBOLIZE_OBJ:.o=.d) $(FUZZ:%=%.d)

@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <gelf.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -69,10 +71,29 @@ static int open_elf(Elf *elf, struct pa_dbg_file *ret)
 	}
 	read_build_id(&f);
 	f.dwarf = dwarf_begin_elf(f.elf, DWARF_C_READ, NULL);
-	if (f.dwarf)
+	if (f.dwarf && !pa_dbg_no_dwarf()) {
+		pa_dbg_file_close(&f);
+		return -ENOMEM;
+	}
+	if (f.dwarf) {
 		dwarf_new_oom_handler(f.dwarf, on_no_memory);
+		dwarf_setalt(f.dwarf, pa_dbg_no_dwarf());
+	}
 	*ret = f;
 	return 0;
+}
+
+/* As libdw does it. */
+static char *folder_of(int fd)
+{
+	char path[40], *real, *slash;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	real = realpath(path, NULL);
+	slash = real ? strrchr(real, '/') : NULL;
+	if (slash)
+		slash[1] = '\0';
+	return real;
 }
 
 int pa_dbg_file_open(int fd, struct pa_dbg_file *ret)
@@ -85,8 +106,10 @@ int pa_dbg_file_open(int fd, struct pa_dbg_file *ret)
 	elf_version(EV_CURRENT);
 	/* With the descriptor libdw learns the folder that .dwo files may be in. */
 	r = open_elf(elf_begin(fd, ELF_C_READ_MMAP, NULL), ret);
-	if (r == 0 && !ret->image)
+	if (r == 0 && !ret->image) {
+		ret->folder = folder_of(fd);
 		elf_cntl(ret->elf, ELF_C_FDDONE);
+	}
 	return r;
 }
 
@@ -114,6 +137,7 @@ void pa_dbg_file_close(struct pa_dbg_file *f)
 	elf_end(f->elf);
 	if (f->image)
 		munmap(f->image, f->image_size);
+	free(f->folder);
 	*f = (struct pa_dbg_file){0};
 }
 

@@ -20,6 +20,7 @@ struct pa_dbg_file {
 	Dwarf *dwarf; /* NULL: it has none */
 	void *image;  /* mapped, when it is not the file itself */
 	size_t image_size;
+	char *folder; /* where libdw looks for .dwo files, with a slash behind; NULL: nowhere */
 	char build_id[2 * PA_DBG_BUILD_ID + 1]; /* in hex, "" without */
 };
 
@@ -42,6 +43,10 @@ int pa_dbg_open_regular(const char *path) PA_CHECKED;
 /* From elf_unpack.c: an image of the file in which no section is compressed. *ret_image stays NULL
  * when none is anyway, or it would be too large. 0 or -errno. */
 int pa_dbg_file_unpack(Elf *elf, void **ret_image, size_t *ret_size) PA_CHECKED;
+
+/* From no_dwarf.c: debug information of nothing, for those who have lost some: libdw would go and
+ * open what they name, of whatever kind and build. Stays for good; NULL without memory. */
+Dwarf *pa_dbg_no_dwarf(void);
 
 /* From minidebug.c: symbols that a stripped file carries in .gnu_debugdata, xz-compressed. 0,
  * -ENOENT when it has none, or another error. */

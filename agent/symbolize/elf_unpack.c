@@ -61,28 +61,29 @@ static bool is_wanted(const struct copy *c, const Elf64_Shdr *s)
 	return s->sh_name >= c->names_size || !is_useless(c->names + s->sh_name);
 }
 
-/* Where the bytes of a section are in the file; false: it has none, or they are not there. */
+/* Where the bytes of a section are in the file. *ret is set if there are some that can be read. */
 static bool find_part(const char *file, size_t file_size, const struct copy *c, Elf64_Shdr *s,
-		      struct part *p)
+		      struct part *ret)
 {
+	struct part p = {.from_size = s->sh_size};
 	Elf64_Chdr chdr;
 
 	if (s->sh_type == SHT_NOBITS || !is_wanted(c, s) || s->sh_offset > file_size ||
 	    s->sh_size > file_size - s->sh_offset)
 		return false;
-	p->from = (const uint8_t *)file + s->sh_offset;
-	p->from_size = s->sh_size;
-	if (!(s->sh_flags & SHF_COMPRESSED) || s->sh_size < sizeof(chdr))
-		return true;
-	memcpy(&chdr, p->from, sizeof(chdr));
-	if (chdr.ch_type != ELFCOMPRESS_ZLIB && chdr.ch_type != ELFCOMPRESS_ZSTD)
-		return false;
-	p->compression = chdr.ch_type;
-	p->from += sizeof(chdr);
-	p->from_size -= sizeof(chdr);
-	s->sh_flags &= ~(Elf64_Xword)SHF_COMPRESSED;
-	s->sh_size = chdr.ch_size;
-	s->sh_addralign = chdr.ch_addralign;
+	p.from = (const uint8_t *)file + s->sh_offset;
+	if ((s->sh_flags & SHF_COMPRESSED) && s->sh_size >= sizeof(chdr)) {
+		memcpy(&chdr, p.from, sizeof(chdr));
+		if (chdr.ch_type != ELFCOMPRESS_ZLIB && chdr.ch_type != ELFCOMPRESS_ZSTD)
+			return false;
+		p.compression = chdr.ch_type;
+		p.from += sizeof(chdr);
+		p.from_size -= sizeof(chdr);
+		s->sh_flags &= ~(Elf64_Xword)SHF_COMPRESSED;
+		s->sh_size = chdr.ch_size;
+		s->sh_addralign = chdr.ch_addralign;
+	}
+	*ret = p;
 	return true;
 }
 

@@ -12,6 +12,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "agent/symbolize/guard.h"
+
 static const char *root = "/usr/lib/debug";
 
 struct search {
@@ -32,13 +34,13 @@ static bool has_crc(Elf *elf, uint32_t wanted)
 	const char *file = elf_rawfile(elf, &size);
 	uLong crc = crc32(0, NULL, 0);
 
-	while (file && at < size) {
-		uInt part = (uInt)PA_MIN(size - at, (size_t)64 << 20);
+	while (file && at < size && !pa_dbg_late()) {
+		uInt part = (uInt)PA_MIN(size - at, (size_t)64 << 10);
 
 		crc = crc32(crc, (const Bytef *)file + at, part);
 		at += part;
 	}
-	return file && crc == wanted;
+	return file && at == size && crc == wanted;
 }
 
 static bool is_right(const struct search *s, const struct pa_dbg_file *f)
@@ -74,6 +76,12 @@ static bool try_path(struct search *s, const char *fmt, ...)
 	}
 	s->found = f;
 	return true;
+}
+
+/* Becomes part of a path: nothing else than what a build id can be. */
+static bool is_hex(const char *text)
+{
+	return !text[strspn(text, "0123456789abcdef")];
 }
 
 static bool try_build_id(struct search *s)
@@ -130,6 +138,8 @@ int pa_dbg_find_debug(Elf *main, const char *build_id, const char *path, struct 
 	struct search s = {.build_id = build_id};
 	char *found_path;
 
+	if (!is_hex(build_id))
+		return -ENOENT;
 	if (!try_build_id(&s) && !try_debuglink(&s, main, path) && !try_caches(&s))
 		return -ENOENT;
 	found_path = strdup(s.path);
@@ -155,7 +165,7 @@ static bool try_alt_link(struct search *s, const char *link, const char *path)
 	return found;
 }
 
-int pa_dbg_find_alt(Dwarf *dwarf, const char *path, struct pa_dbg_file *ret, bool *ret_needed)
+int pa_dbg_find_alt(Dwarf *dwarf, const char *path, struct pa_dbg_file *ret)
 {
 	char build_id[2 * PA_DBG_BUILD_ID + 1];
 	struct search s = {.build_id = build_id};
@@ -163,7 +173,6 @@ int pa_dbg_find_alt(Dwarf *dwarf, const char *path, struct pa_dbg_file *ret, boo
 	const void *id;
 	ssize_t len = dwelf_dwarf_gnu_debugaltlink(dwarf, &link, &id);
 
-	*ret_needed = len > 0;
 	if (len <= 0 || len > PA_DBG_BUILD_ID)
 		return -ENOENT;
 	for (ssize_t i = 0; i < len; i++)

@@ -16,8 +16,7 @@ int pa_dbg_find_debug(Elf *main, const char *build_id, const char *path, struct 
 		      char **ret_path) PA_CHECKED;
 
 /* The file that dwz has put common parts into (.gnu_debugaltlink). -ENOENT also when none is
- * needed, which *ret_needed says. */
-int pa_dbg_find_alt(Dwarf *dwarf, const char *path, struct pa_dbg_file *ret,
-		    bool *ret_needed) PA_CHECKED;
+ * needed. */
+int pa_dbg_find_alt(Dwarf *dwarf, const char *path, struct pa_dbg_file *ret) PA_CHECKED;
 
 #endif

@@ -90,6 +90,11 @@ void pa_dbg_budget_begin(unsigned cpu_ms)
 	all_end = cpu_now() + (uint64_t)cpu_ms * 1000000;
 }
 
+bool pa_dbg_budget_over(void)
+{
+	return cpu_now() >= all_end;
+}
+
 void pa_dbg_watchdog(unsigned seconds)
 {
 	alarm(seconds);

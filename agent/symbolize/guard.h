@@ -27,6 +27,9 @@ bool pa_dbg_late(void);
 /* All jobs together may use this much more from now on. */
 void pa_dbg_budget_begin(unsigned cpu_ms);
 
+/* Whether nothing is left for more of them. */
+bool pa_dbg_budget_over(void);
+
 /* Ends the process when it is not called again within this time (0: no limit). For loops inside
  * libdw, where nobody asks. */
 void pa_dbg_watchdog(unsigned seconds);

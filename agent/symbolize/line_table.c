@@ -4,7 +4,10 @@
 
 #include <dwarf.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
+
+#include "agent/symbolize/guard.h"
 
 #define ENTRIES_MAX ((size_t)1 << 20) /* directories or files of one program */
 
@@ -53,7 +56,7 @@ static bool read_lists(struct pa_dbg_line_table *t, struct pa_dbg_cursor *c)
 	if (!add_dir(t, NULL) || !pa_dbg_line_table_add(t, NULL, 0))
 		return false;
 	while ((name = pa_dbg_text(c)) && *name) {
-		if (!add_dir(t, name))
+		if (pa_dbg_late() || !add_dir(t, name))
 			return false;
 	}
 	while ((name = pa_dbg_text(c)) && *name) {
@@ -61,7 +64,7 @@ static bool read_lists(struct pa_dbg_line_table *t, struct pa_dbg_cursor *c)
 
 		pa_dbg_uleb(c); /* time */
 		pa_dbg_uleb(c); /* length */
-		if (!pa_dbg_line_table_add(t, name, dir))
+		if (pa_dbg_late() || !pa_dbg_line_table_add(t, name, dir))
 			return false;
 	}
 	return !c->bad;
@@ -70,10 +73,13 @@ static bool read_lists(struct pa_dbg_line_table *t, struct pa_dbg_cursor *c)
 static const char *text_at(const struct pa_dbg_bytes *section, uint64_t offset)
 {
 	struct pa_dbg_cursor c;
+	size_t size;
 
 	if (offset >= section->size)
 		return NULL;
-	c = (struct pa_dbg_cursor){section->at + offset, section->at + section->size, false};
+	/* Many entries may have the same text: what is too long for a path costs each only that. */
+	size = PA_MIN(section->size - offset, PATH_MAX);
+	c = (struct pa_dbg_cursor){section->at + offset, section->at + offset + size, false};
 	return pa_dbg_text(&c);
 }
 
@@ -166,7 +172,7 @@ static bool read_table(struct pa_dbg_line_table *t, struct forms *f, struct pa_d
 		const char *name;
 		uint64_t dir;
 
-		if (!read_entry(f, c, &name, &dir) ||
+		if (pa_dbg_late() || !read_entry(f, c, &name, &dir) ||
 		    !(files ? pa_dbg_line_table_add(t, name, dir) : add_dir(t, name)))
 			return false;
 	}

@@ -108,7 +108,7 @@ static bool visit_units(struct pa_dbg_answer *a, struct visit *visits, size_t co
 	bool go_on = true;
 	size_t from = 0, to;
 
-	for (; go_on && from < count; from = to) {
+	for (; go_on && from < count && !pa_dbg_budget_over(); from = to) {
 		struct piece p = {.a = a, .visits = visits + from};
 
 		for (to = from; to < count && visits[to].unit == visits[from].unit; to++)

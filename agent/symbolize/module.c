@@ -38,76 +38,22 @@ static bool has_info(const struct pa_dbg_file *f)
 	return f->dwarf && pa_dbg_file_section(f->elf, ".debug_info", &info);
 }
 
-/* A file with no debug information, for those whose supplementary file is not there: libdw would
- * go and take one by its name, of whatever build. */
-static int open_nothing(struct pa_dbg_file *ret)
+/* It is of use without, too. */
+static void open_alt(struct pa_dbg_module *m, const char *path)
 {
-	static const char names[] = "\0.shstrtab\0.debug_line";
-	static struct {
-		Elf64_Ehdr ehdr;
-		Elf64_Shdr shdrs[3];
-		char names[24];
-	} image = {
-		.ehdr =
-			{
-				.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64,
-					    ELFDATA2LSB, EV_CURRENT},
-				.e_type = ET_DYN,
-				.e_machine = EM_X86_64,
-				.e_version = EV_CURRENT,
-				.e_shoff = sizeof(Elf64_Ehdr),
-				.e_ehsize = sizeof(Elf64_Ehdr),
-				.e_shentsize = sizeof(Elf64_Shdr),
-				.e_shnum = 3,
-				.e_shstrndx = 1,
-			},
-		.shdrs =
-			{
-				{.sh_type = SHT_NULL},
-				{.sh_name = 1,
-				 .sh_type = SHT_STRTAB,
-				 .sh_offset = sizeof(image) - sizeof(image.names),
-				 .sh_size = sizeof(names)},
-				{.sh_name = 11,
-				 .sh_type = SHT_PROGBITS,
-				 .sh_offset = sizeof(image) - sizeof(image.names),
-				 .sh_size = 1},
-			},
-		.names = "\0.shstrtab\0.debug_line",
-	};
-
-	ret->elf = elf_memory((char *)&image, sizeof(image));
-	ret->dwarf = ret->elf ? dwarf_begin_elf(ret->elf, DWARF_C_READ, NULL) : NULL;
-	return ret->dwarf ? 0 : -ENOEXEC;
-}
-
-static int open_alt(struct pa_dbg_module *m, const char *path)
-{
-	bool needed;
-	int r = pa_dbg_find_alt(m->info->dwarf, path, &m->alt, &needed);
-
-	if (!needed)
-		return 0;
-	if (r == 0 && !m->alt.dwarf)
-		pa_dbg_file_close(&m->alt);
-	if (!m->alt.dwarf)
-		r = open_nothing(&m->alt);
-	if (r == 0)
+	if (pa_dbg_find_alt(m->info->dwarf, path, &m->alt) == 0 && m->alt.dwarf)
 		dwarf_setalt(m->info->dwarf, m->alt.dwarf);
-	return r;
 }
 
 static int open_info(struct pa_dbg_module *m, const char *path)
 {
 	Elf *elf = m->info->elf;
-	int r = open_alt(m, path);
 
-	if (r < 0)
-		return r;
+	open_alt(m, path);
 	pa_dbg_file_section(elf, ".debug_line", &m->lines.line);
 	pa_dbg_file_section(elf, ".debug_line_str", &m->lines.line_str);
 	pa_dbg_file_section(elf, ".debug_str", &m->lines.str);
-	return pa_dbg_units_read(&m->units, m->info->dwarf);
+	return pa_dbg_units_read(&m->units, m->info);
 }
 
 struct open_job {

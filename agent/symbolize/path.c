@@ -46,6 +46,11 @@ static void go_up(struct out *o)
 
 static void put_part(struct out *o, const char *part)
 {
+	/* Others may be of any length, and are not worth a look at all of it. */
+	if (strnlen(part, o->size) == o->size) {
+		o->full = true;
+		return;
+	}
 	if (part[0] == '/') {
 		o->len = 0;
 		put(o, "/", 1);

@@ -259,7 +259,7 @@ static int run(struct job *j, const uint32_t *indexes)
 		j->targets[i].index = indexes[i];
 		j->targets[i].addr = j->addrs[i] = j->a->wanted[indexes[i]].addr;
 	}
-	pa_dbg_unit_split(j->unit, &j->split);
+	pa_dbg_unit_split(&j->a->names.module->units, j->unit, &j->split);
 	open_lines(j);
 	r = find_rows(j);
 	if (r == 0)

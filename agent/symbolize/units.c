@@ -5,12 +5,12 @@
 #include <dwarf.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "agent/symbolize/guard.h"
-#include "agent/symbolize/path.h"
 
 #define UNITS_MAX ((size_t)1 << 20)
 
@@ -40,7 +40,7 @@ static int add_unit(struct pa_dbg_units *u, Dwarf_Die *die)
 	return pa_dbg_ranges_add_die(&u->ranges, die, u->count - 1, &unit->ranged);
 }
 
-int pa_dbg_units_read(struct pa_dbg_units *u, Dwarf *dwarf)
+int pa_dbg_units_read(struct pa_dbg_units *u, const struct pa_dbg_file *f)
 {
 	Dwarf_CU *cu = NULL;
 	Dwarf_Die die;
@@ -48,9 +48,9 @@ int pa_dbg_units_read(struct pa_dbg_units *u, Dwarf *dwarf)
 	uint64_t last = 0;
 	int r = 0;
 
-	*u = (struct pa_dbg_units){0};
+	*u = (struct pa_dbg_units){.folder = f->folder};
 	while (r == 0 && !pa_dbg_late() &&
-	       dwarf_get_units(dwarf, cu, &cu, NULL, &type, &die, NULL) == 0) {
+	       dwarf_get_units(f->dwarf, cu, &cu, NULL, &type, &die, NULL) == 0) {
 		if (u->count)
 			u->units[u->count - 1].size += dwarf_dieoffset(&die) - last;
 		last = dwarf_dieoffset(&die);
@@ -77,7 +77,7 @@ static int add_functions(struct pa_dbg_units *u, size_t index)
 	Dwarf_Die die;
 	int r;
 
-	pa_dbg_unit_split(unit, &die);
+	pa_dbg_unit_split(u, unit, &die);
 	r = pa_dbg_functions_read(&unit->functions, &die, PA_DBG_EVERYTHING);
 	for (size_t i = 0; r == 0 && i < ranges->count; i++)
 		r = pa_dbg_ranges_add(&u->ranges, ranges->items[i].low, ranges->items[i].high,
@@ -107,29 +107,48 @@ static const char *text_of(Dwarf_Die *die, unsigned at)
 	return dwarf_attr(die, at, &attr) ? dwarf_formstring(&attr) : NULL;
 }
 
-/* libdw opens whatever the name says; a named pipe would keep it waiting. */
-static bool is_harmless(Dwarf_Die *skeleton)
+/* Whether libdw may open the path that it makes of the three: a named pipe would keep it waiting. */
+static bool is_harmless(const char *folder, const char *dir, const char *name)
 {
-	const char *name = text_of(skeleton, DW_AT_dwo_name);
-	const char *dir = text_of(skeleton, DW_AT_comp_dir);
+	const char *slash = dir && dir[0] && dir[strlen(dir) - 1] != '/' ? "/" : "";
 	char path[PATH_MAX];
 	struct stat st;
+	int n;
 
-	if (!name)
-		name = text_of(skeleton, DW_AT_GNU_dwo_name);
-	if (!name || !pa_dbg_path_join(dir, NULL, name, path, sizeof(path)))
-		return false;
-	return stat(path, &st) < 0 || S_ISREG(st.st_mode);
+	if (name[0] == '/')
+		n = snprintf(path, sizeof(path), "%s", name);
+	else if ((dir && dir[0] == '/') || !folder)
+		n = snprintf(path, sizeof(path), "%s%s%s", dir ? dir : "", slash, name);
+	else
+		n = snprintf(path, sizeof(path), "%s%s%s%s", folder, dir ? dir : "", slash, name);
+	return n >= 0 && (size_t)n < sizeof(path) && (stat(path, &st) < 0 || S_ISREG(st.st_mode));
 }
 
-void pa_dbg_unit_split(struct pa_dbg_unit *u, Dwarf_Die *ret)
+/* It looks in the folder of the file, then in that of the compilation. */
+static bool is_harmless_split(const char *folder, const Dwarf_Die *skeleton)
+{
+	Dwarf_Die die = *skeleton;
+	const char *name = text_of(&die, DW_AT_dwo_name);
+	const char *dir = text_of(&die, DW_AT_comp_dir);
+
+	if (!name)
+		name = text_of(&die, DW_AT_GNU_dwo_name);
+	if (!name || strnlen(name, PATH_MAX) == PATH_MAX ||
+	    (dir && strnlen(dir, PATH_MAX) == PATH_MAX))
+		return false;
+	return is_harmless(folder, NULL, name) && is_harmless(folder, dir, name);
+}
+
+void pa_dbg_unit_split(const struct pa_dbg_units *all, const struct pa_dbg_unit *u, Dwarf_Die *ret)
 {
 	uint8_t type = 0;
 	Dwarf_Die split;
 
 	*ret = u->die;
-	if (dwarf_cu_info(u->die.cu, NULL, &type, NULL, NULL, NULL, NULL, NULL) == 0 &&
-	    type == DW_UT_skeleton && is_harmless(&u->die) &&
-	    dwarf_cu_info(u->die.cu, NULL, NULL, NULL, &split, NULL, NULL, NULL) == 0 && split.addr)
-		*ret = split;
+	if (dwarf_cu_info(u->die.cu, NULL, &type, NULL, NULL, NULL, NULL, NULL) < 0 ||
+	    type != DW_UT_skeleton || !is_harmless_split(all->folder, &u->die) ||
+	    dwarf_cu_info(u->die.cu, NULL, NULL, NULL, &split, NULL, NULL, NULL) < 0 || !split.addr)
+		return;
+	dwarf_setalt(dwarf_cu_getdwarf(split.cu), pa_dbg_no_dwarf());
+	*ret = split;
 }

@@ -266,6 +266,39 @@ static void test_counts(void)
 	ok(open_table(len, &t) < 0, "forms of no size too");
 }
 
+/* Names that stand in another section, which many files may have in common. */
+static void test_long_names(void)
+{
+	static uint8_t text[64 << 10];
+	const struct pa_dbg_line_sections s = {.line = {bytes, sizeof(bytes)},
+					       .line_str = {text, sizeof(text)}};
+	struct pa_dbg_line_table t;
+	const struct pa_dbg_line_file *f;
+	size_t at = put_head(5);
+
+	memset(text, 'x', sizeof(text));
+	memcpy(text, "a.c", 4);
+	text[sizeof(text) - 1] = '\0';
+	put(0, 2); /* no directories */
+	put(1, 1);
+	put(DW_LNCT_path, 1);
+	put(DW_FORM_line_strp, 1);
+	put(3, 1);
+	put(0, 4);
+	put(4, 4);
+	put(sizeof(text) - 3, 4);
+	patch(at);
+	patch(0);
+	if (!ok(pa_dbg_line_table_open(&s, 0, 8, &t) == 0, "names in .debug_line_str"))
+		return;
+	f = pa_dbg_line_table_file(&t, 0);
+	is_str(f ? f->name : "", "a.c", "a short one");
+	ok(!pa_dbg_line_table_file(&t, 1), "what is no path is not looked through");
+	f = pa_dbg_line_table_file(&t, 2);
+	is_str(f ? f->name : "", "xx", "one at the end");
+	pa_dbg_line_table_close(&t);
+}
+
 static void run(void *arg)
 {
 	(void)arg;
@@ -274,6 +307,7 @@ static void run(void *arg)
 		test_hostile(version);
 	}
 	test_counts();
+	test_long_names();
 }
 
 int main(void)

@@ -40,6 +40,8 @@ static void test_room(void)
 	is_int(pa_dbg_path_join("/abcdefghijklmn", "..", "a", buf, sizeof(buf)), 0,
 	       "too long in between");
 	is_int(pa_dbg_path_join("../../../../..", "..", "a", buf, sizeof(buf)), 0, "all up");
+	is_int(pa_dbg_path_join("/a", "b/../c/..", "d", buf, sizeof(buf)), 0,
+	       "a part that is too long, even if it comes to nothing");
 }
 
 int main(void)
