@@ -14,6 +14,10 @@ symbolizers() {
 	done
 	return 0
 }
+# Whether a program stays for the next question (agent/base/spawn.c): else it ends with the answer.
+symbolizers_stay() {
+	case $(cat /proc/1/comm) in systemd | init | tini | dumb-init | docker-init) ;; *) return 1 ;; esac
+}
 no_symbolizer() {
 	[ -z "$(symbolizers)" ]
 }

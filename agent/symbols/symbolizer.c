@@ -262,6 +262,22 @@ int pa_symbolizer_ask(const struct pa_symbolizer_query *q, struct pa_lines *line
 	return r;
 }
 
+/* A keeper would send the host a SIGCHLD if that should exec (spawn.c): it stays no longer than it
+ * must. */
+static uint64_t idle_limit(void)
+{
+	return talk.program.child.keeper ? PA_NS_PER_S : IDLE_NS;
+}
+
+void pa_symbolizer_rest(void)
+{
+	if (!claim(0))
+		return;
+	if (talk.program.child.keeper && !talk.answer.open)
+		hang_up();
+	release();
+}
+
 void pa_symbolizer_round(void)
 {
 	uint64_t now = pa_clock_mono();
@@ -270,7 +286,7 @@ void pa_symbolizer_round(void)
 		return;
 	if (talk.program.sock.fd >= 0 && finish_answer(now + ROUND_NS) == 0) {
 		look_after_idle();
-		if (now - talk.used_ns >= IDLE_NS)
+		if (now - talk.used_ns >= idle_limit())
 			hang_up();
 	}
 	release();

@@ -31,6 +31,9 @@ void pa_symbolizer_init(void);
 int pa_symbolizer_ask(const struct pa_symbolizer_query *q, struct pa_lines *lines,
 		      uint64_t deadline) PA_CHECKED;
 
+/* There are no more questions for now. Agent thread only. */
+void pa_symbolizer_rest(void);
+
 /* Takes what has arrived and ends a program that is idle. Agent thread only, once a second. */
 void pa_symbolizer_round(void);
 

@@ -131,6 +131,7 @@ int pa_symbols_load_lines(struct pa_symbols *s, const uint64_t *addrs, size_t co
 			    ret_missing);
 	else
 		*ret_missing += count;
+	pa_symbolizer_rest();
 	pa_pages_free(wanted, wanted_bytes);
 	pa_pages_free(vaddrs, vaddr_bytes);
 	return r;
