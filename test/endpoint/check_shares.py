@@ -17,7 +17,9 @@ import sys
 LEAVES = ["leaf_a", "leaf_b", "leaf_c", "leaf_d"]
 COMPLETE = 0.995
 SIGMAS = 4
-CPU_TOLERANCE = 0.10
+# Samples of perf's software clock come by wall time while a thread runs: what the hypervisor takes
+# away meanwhile counts.
+CPU_TOLERANCE = {"timer": 0.1, "perf": 0.15}
 # A virtual machine whose host is busy loses timer interrupts; what they missed is shown as such.
 PSEUDO = 0.15
 # The program's truth is over its whole life, the profile over a part: leaves are drawn at random.
@@ -125,7 +127,8 @@ def main():
                 foreign.add(frame["name"])
     check(not foreign, "%s: no frame of the agent, no signal trampoline" % label, *sorted(foreign))
 
-    check(abs(cpu_got - cpu_want) <= CPU_TOLERANCE * cpu_want,
+    tolerance = CPU_TOLERANCE["perf" if label.startswith("perf ") else "timer"]
+    check(abs(cpu_got - cpu_want) <= tolerance * cpu_want,
           "%s: %.2f s of CPU in %.2f s (the kernel says %.2f)" % (label, cpu_got, seconds, cpu_want))
     check(pseudo_count <= PSEUDO * total, "%s: %d of %d samples have no stack" % (label, pseudo_count, total),
           *["%d x %s" % p for p in pseudo])
